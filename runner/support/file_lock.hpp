@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/// \file
+/// Locks between processes: a file per lock, held with flock(2), so that the kernel frees it whatever the holder's end.
+///
+/// The file's text names the holder, for the message of whoever waits. Waiting polls nothing: a helper thread sits in
+/// flock(2), because the kernel offers no descriptor to await a lock with; that thread is the ugly part.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "runner/support/deadline.hpp"
+#include "runner/support/unique_fd.hpp"
+
+namespace vt {
+
+/// A held lock; freed on destruction.
+class FileLock {
+  public:
+    enum class Mode { shared, exclusive };
+
+    /// Takes the lock \p path (made if missing, mode 0600) or returns nothing if somebody else has it.
+    /// \param holder who takes it, for others' messages: "test 1-uptime (pid 123)". Throws SystemError.
+    static std::optional<FileLock> try_take(const std::filesystem::path& path, Mode mode,
+                                            const std::string& holder);
+
+    /// Waits for the lock until \p deadline, logging whom it waits for. Throws TimeoutError naming the holder.
+    static FileLock take(const std::filesystem::path& path, Mode mode, const std::string& holder,
+                         const Deadline& deadline);
+
+    /// What the present holder wrote, empty if unknown.
+    static std::string holder_of(const std::filesystem::path& path);
+
+  private:
+    explicit FileLock(UniqueFd fd) : fd_(std::move(fd)) {}
+
+    UniqueFd fd_;
+};
+
+}  // namespace vt
