@@ -29,9 +29,13 @@ Deadline Deadline::after(Seconds timeout) {
     return {now() + std::chrono::duration_cast<Clock::duration>(bounded), bounded};
 }
 
-Deadline Deadline::never() { return {std::nullopt, Seconds::max()}; }
+Deadline Deadline::never() {
+    return {std::nullopt, Seconds::max()};
+}
 
-bool Deadline::expired() const { return at_ && now() >= *at_; }
+bool Deadline::expired() const {
+    return at_ && now() >= *at_;
+}
 
 Seconds Deadline::remaining() const {
     if (!at_) {

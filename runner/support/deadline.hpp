@@ -2,9 +2,9 @@
 /// \file
 /// The one type that every wait takes.
 ///
-/// A Deadline is a moment on CLOCK_MONOTONIC, made once from a duration and handed down, so that a chain of waits shares
-/// one limit instead of adding up. Time that the task spends paused does not count: a pause is booked once with
-/// add_pause(), and every Deadline, existing ones included, moves by it.
+/// A Deadline is a moment on CLOCK_MONOTONIC, made once from a duration and handed down, so that a chain of
+/// waits shares one limit instead of adding up. Time that the task spends paused does not count: a pause is
+/// booked once with add_pause(), and every Deadline, existing ones included, moves by it.
 #pragma once
 
 #include <chrono>

@@ -5,7 +5,9 @@
 
 namespace vt {
 
-std::string errno_text(int errnum) { return std::generic_category().message(errnum); }
+std::string errno_text(int errnum) {
+    return std::generic_category().message(errnum);
+}
 
 SystemError::SystemError(const std::string& what, int errnum)
     : Error(what + ": " + errno_text(errnum)), errnum_(errnum) {}

@@ -2,8 +2,9 @@
 /// \file
 /// The root of every exception of the project, and the two that every layer throws.
 ///
-/// An error text says what was wanted, what was found, and what to do. Layers derive their own types where a caller
-/// can tell them apart (a session's ShellTimeoutError, a VM's VmCreateError); everything else throws Error itself.
+/// An error text says what was wanted, what was found, and what to do. Layers derive their own types where a
+/// caller can tell them apart (a session's ShellTimeoutError, a VM's VmCreateError); everything else throws
+/// Error itself.
 #pragma once
 
 #include <stdexcept>

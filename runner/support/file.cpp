@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "runner/support/file.hpp"
 
-#include <fcntl.h>
-#include <fmt/core.h>
-#include <sys/stat.h>
+#include "runner/support/error.hpp"
 
 #include <cerrno>
 #include <cstdlib>
 
-#include "runner/support/error.hpp"
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <sys/stat.h>
 
 namespace vt {
 namespace fs = std::filesystem;

@@ -15,11 +15,12 @@ namespace vt {
 /// The content of \p path. Throws SystemError if it cannot be read, Error if it has more than \p limit bytes.
 std::string read_file(const std::filesystem::path& path, std::size_t limit = std::size_t{256} << 20);
 
-/// The text of \p path's last \p bytes bytes, from the beginning of a line where there is one; empty if unreadable.
+/// The text of \p path's last \p bytes bytes, from the beginning of a line where there is one; empty if
+/// unreadable.
 std::string read_tail(const std::filesystem::path& path, std::size_t bytes);
 
-/// Writes \p content to a temporary file beside \p path and renames it over it, so that a reader sees the old or the new
-/// text and never a part. \p mode as chmod. Throws SystemError.
+/// Writes \p content to a temporary file beside \p path and renames it over it, so that a reader sees the old
+/// or the new text and never a part. \p mode as chmod. Throws SystemError.
 void write_file_atomically(const std::filesystem::path& path, std::string_view content, int mode = 0644);
 
 /// Makes \p path and its missing parents; directories it makes have mode 0700. Throws SystemError.

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "runner/support/file.hpp"
 
+#include "runner/support/error.hpp"
+
 #include <doctest/doctest.h>
 #include <sys/stat.h>
-
-#include "runner/support/error.hpp"
 
 namespace fs = std::filesystem;
 
@@ -22,12 +22,16 @@ TEST_CASE("what is written atomically is read back whole") {
 TEST_CASE("a file over the limit and a missing one are refused with a sentence") {
     const vt::TempDirectory dir("vt-test-");
     vt::write_file_atomically(dir.path() / "big", std::string(5000, 'x'));
-    CHECK_THROWS_WITH_AS(vt::read_file(dir.path() / "big", 4999), doctest::Contains("larger than"), vt::Error);
-    CHECK_THROWS_WITH_AS(vt::read_file(dir.path() / "none"), doctest::Contains("No such file"), vt::SystemError);
+    CHECK_THROWS_WITH_AS(vt::read_file(dir.path() / "big", 4999), doctest::Contains("larger than"),
+                         vt::Error);
+    CHECK_THROWS_WITH_AS(vt::read_file(dir.path() / "none"), doctest::Contains("No such file"),
+                         vt::SystemError);
     CHECK_THROWS_AS(vt::write_file_atomically(dir.path() / "no" / "dir", "x"), vt::SystemError);
 }
 
-TEST_CASE("files without a size are read to their end") { CHECK(vt::read_file("/proc/self/status").size() > 100); }
+TEST_CASE("files without a size are read to their end") {
+    CHECK(vt::read_file("/proc/self/status").size() > 100);
+}
 
 TEST_CASE("private directories are private, parents too") {
     const vt::TempDirectory dir("vt-test-");

@@ -2,8 +2,8 @@
 /// \file
 /// The one thread that reads monitors, consoles and output pipes whatever the test does.
 ///
-/// An Asio io_context with its thread. Layers that read in the background take an IoLoop; code that waits takes a
-/// Deadline and a condition of its own. Asio's header is heavy, so it is only named here.
+/// An Asio io_context with its thread. Layers that read in the background take an IoLoop; code that waits
+/// takes a Deadline and a condition of its own. Asio's header is heavy, so it is only named here.
 #pragma once
 
 #include <functional>

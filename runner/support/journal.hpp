@@ -2,13 +2,12 @@
 /// \file
 /// The resource journal: what must not survive its owner.
 ///
-/// Each process of ours that makes external things has one journal file, `JOURNAL_DIR/PID-STARTTIME.jsonl`, in which it
-/// writes a line *before* the thing exists and a second one after it is gone. Whoever finds a journal whose owner is
-/// dead takes down, last first, what is still open in it: the next command does, and `avocado-runner-vt reap`.
-/// Appends are one write(2) each, so a line is whole or missing; a torn last line is ignored.
+/// Each process of ours that makes external things has one journal file, `JOURNAL_DIR/PID-STARTTIME.jsonl`,
+/// in which it writes a line *before* the thing exists and a second one after it is gone. Whoever finds a
+/// journal whose owner is dead takes down, last first, what is still open in it: the next command does, and
+/// `avocado-runner-vt reap`. Appends are one write(2) each, so a line is whole or missing; a torn last line
+/// is ignored.
 #pragma once
-
-#include <sys/types.h>
 
 #include <cstdint>
 #include <filesystem>
@@ -16,9 +15,12 @@
 #include <string>
 #include <vector>
 
+#include <sys/types.h>
+
 namespace vt {
 
-/// A process by its number and start time (clock ticks since boot, field 22 of /proc/PID/stat), unique until reboot.
+/// A process by its number and start time (clock ticks since boot, field 22 of /proc/PID/stat), unique until
+/// reboot.
 struct ProcessId {
     pid_t pid = 0;
     std::uint64_t start_time = 0;
@@ -34,15 +36,15 @@ struct ProcessId {
 struct Resource {
     enum class Kind { process, file, directory, tap, bridge, mount };
     Kind kind = Kind::file;
-    std::string name;     ///< path, interface name; for a process what it is
-    ProcessId process;    ///< for Kind::process
-    bool kept = false;    ///< meant to outlive its owner: reap spares it without `--all`
+    std::string name;   ///< path, interface name; for a process what it is
+    ProcessId process;  ///< for Kind::process
+    bool kept = false;  ///< meant to outlive its owner: reap spares it without `--all`
 };
 
 class Journal;
 
-/// The RAII half: the journal's entry of one thing. Released (written as gone) on destruction; the owner destroys the
-/// thing itself first.
+/// The RAII half: the journal's entry of one thing. Released (written as gone) on destruction; the owner
+/// destroys the thing itself first.
 class JournalEntry {
   public:
     JournalEntry() = default;
@@ -52,7 +54,8 @@ class JournalEntry {
 
     /// Marks the thing as meant to outlive its owner. Its line stays in the journal.
     void keep();
-    /// Leaves the line open: somebody else (the guardian's journal) answers for the thing from now on or reap does.
+    /// Leaves the line open: somebody else (the guardian's journal) answers for the thing from now on or reap
+    /// does.
     void abandon();
 
   private:
@@ -66,18 +69,21 @@ class JournalEntry {
 /// This process's journal file.
 class Journal : public std::enable_shared_from_this<Journal> {
   public:
-    /// Opens (lazily: the file is made with the first entry) the calling process's journal in \p dir, made private.
+    /// Opens (lazily: the file is made with the first entry) the calling process's journal in \p dir, made
+    /// private.
     static std::shared_ptr<Journal> open(const std::filesystem::path& dir);
     ~Journal();
 
     /// Writes the line of \p resource, which must not exist yet. Throws SystemError.
     JournalEntry add(const Resource& resource);
 
-    /// What journals in \p dir whose owners are dead still list, oldest journal first, last thing first in each.
+    /// What journals in \p dir whose owners are dead still list, oldest journal first, last thing first in
+    /// each.
     static std::vector<Resource> leftovers(const std::filesystem::path& dir);
 
     /// Takes down the leftovers of dead owners in \p dir, logging each; kept ones only with \p all.
-    /// Returns how many were taken down. Never throws for one thing that resists; it is logged and stays listed.
+    /// Returns how many were taken down. Never throws for one thing that resists; it is logged and stays
+    /// listed.
     static std::size_t reap(const std::filesystem::path& dir, bool all = false);
 
   private:

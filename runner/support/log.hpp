@@ -2,15 +2,15 @@
 /// \file
 /// The logger, the project's only singleton.
 ///
-/// Layers say what they do here; where it goes (standard error, a test's log through the nrunner protocol) is decided by
-/// the command that runs. Lines are passed on whole, one call of the sink a line, from any thread.
+/// Layers say what they do here; where it goes (standard error, a test's log through the nrunner protocol) is
+/// decided by the command that runs. Lines are passed on whole, one call of the sink a line, from any thread.
 #pragma once
-
-#include <fmt/core.h>
 
 #include <functional>
 #include <string>
 #include <string_view>
+
+#include <fmt/core.h>
 
 namespace vt::log {
 
@@ -19,8 +19,8 @@ enum class Level { debug, info, warning, error };
 /// The level's name as Avocado prints it: DEBUG, INFO, WARNING, ERROR.
 std::string_view level_name(Level level);
 
-/// Receives each line (without its newline) of at least the set level. Must not throw, may be called from any thread,
-/// never twice at once.
+/// Receives each line (without its newline) of at least the set level. Must not throw, may be called from any
+/// thread, never twice at once.
 using Sink = std::function<void(Level level, std::string_view logger, std::string_view line)>;
 
 /// Sends lines to \p sink from now on; an empty one restores standard error ("HH:MM:SS LEVEL| line").

@@ -2,9 +2,10 @@
 /// \file
 /// Where a user's runtime things lie: journal, locks, job directories.
 ///
-/// Everything is below one private directory per user: `$XDG_RUNTIME_DIR/avocado-vt`, else `/tmp/avocado-vt-UID` after a
-/// check that it is ours and 0700. Paths are short, as socket paths end at 107 bytes. Host-wide locks, which must be
-/// seen by every user, lie in `/var/lock` (or `/tmp`) and carry no secret.
+/// Everything is below one private directory per user: `$XDG_RUNTIME_DIR/avocado-vt`, else
+/// `/tmp/avocado-vt-UID` after a check that it is ours and 0700. Paths are short, as socket paths end at 107
+/// bytes. Host-wide locks, which must be seen by every user, lie in `/var/lock` (or `/tmp`) and carry no
+/// secret.
 #pragma once
 
 #include <filesystem>
@@ -16,8 +17,9 @@ namespace vt {
 struct RuntimeDirs {
     std::filesystem::path base;
 
-    /// The calling user's, made if missing. Throws Error if the directory is somebody else's or open to others.
-    /// \param override_base used instead of the default if not empty (environment AVOCADO_VT_RUNTIME_DIR, tests)
+    /// The calling user's, made if missing. Throws Error if the directory is somebody else's or open to
+    /// others. \param override_base used instead of the default if not empty (environment
+    /// AVOCADO_VT_RUNTIME_DIR, tests)
     static RuntimeDirs make(const std::filesystem::path& override_base = {});
 
     std::filesystem::path journal() const { return base / "journal"; }
@@ -27,8 +29,8 @@ struct RuntimeDirs {
     std::filesystem::path job(const std::string& job_id) const;
 };
 
-/// The user's persistent cache, `$XDG_CACHE_HOME/avocado-vt` or `~/.cache/avocado-vt`, else RuntimeDirs::cache(); made
-/// private. For the compiled configs and the accelerator probe.
+/// The user's persistent cache, `$XDG_CACHE_HOME/avocado-vt` or `~/.cache/avocado-vt`, else
+/// RuntimeDirs::cache(); made private. For the compiled configs and the accelerator probe.
 std::filesystem::path user_cache_dir(const RuntimeDirs& dirs);
 
 }  // namespace vt

@@ -49,9 +49,9 @@ std::size_t utf8_length(std::string_view bytes) {
 
 bool needs_quotes(std::string_view word) {
     return word.empty() || !std::all_of(word.begin(), word.end(), [](unsigned char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               std::string_view("_-./=,:+@%^").find(static_cast<char>(c)) != std::string_view::npos;
-    });
+               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      std::string_view("_-./=,:+@%^").find(static_cast<char>(c)) != std::string_view::npos;
+           });
 }
 
 }  // namespace
@@ -102,7 +102,8 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
 }
 
 std::string replace_all(std::string text, std::string_view from, std::string_view to) {
-    for (auto at = text.find(from); at != std::string::npos && !from.empty(); at = text.find(from, at + to.size())) {
+    for (auto at = text.find(from); at != std::string::npos && !from.empty();
+         at = text.find(from, at + to.size())) {
         text.replace(at, from.size(), to);
     }
     return text;
@@ -144,7 +145,8 @@ std::vector<std::string> nearest(std::string_view wanted, const std::vector<std:
             ranked.emplace_back(distance, &candidate);
         }
     }
-    std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    std::stable_sort(ranked.begin(), ranked.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
     std::vector<std::string> names;
     for (const auto& [distance, name] : ranked) {
         if (names.size() == count) {

@@ -30,7 +30,8 @@ std::string shell_quote(const std::vector<std::string>& argv);
 /// \p bytes as valid UTF-8: what is not becomes U+FFFD. For text that must go through JSON.
 std::string to_valid_utf8(std::string_view bytes);
 
-/// The \p count names of \p candidates nearest to \p wanted by edit distance, the nearest first; distant ones are left out.
+/// The \p count names of \p candidates nearest to \p wanted by edit distance, the nearest first; distant ones
+/// are left out.
 std::vector<std::string> nearest(std::string_view wanted, const std::vector<std::string>& candidates,
                                  std::size_t count = 3);
 

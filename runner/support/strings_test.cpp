@@ -21,7 +21,8 @@ TEST_CASE("a quoted command line can be pasted") {
 }
 
 TEST_CASE("what is not UTF-8 is replaced, what is stays") {
-    CHECK(vt::to_valid_utf8("\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80") == "\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80");
+    CHECK(vt::to_valid_utf8("\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80") ==
+          "\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80");
     CHECK(vt::to_valid_utf8("a\xFF") == "a\xEF\xBF\xBD");
     CHECK(vt::to_valid_utf8("\xC3") == "\xEF\xBF\xBD");
     CHECK(vt::to_valid_utf8("\xED\xA0\x80") == "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");

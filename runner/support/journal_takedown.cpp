@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "runner/support/journal_takedown.hpp"
+
+#include "runner/support/error.hpp"
+#include "runner/support/unique_fd.hpp"
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace vt {
+namespace fs = std::filesystem;
+namespace {
+
+bool take_down_process(const Resource& resource) {
+    const UniqueFd handle(static_cast<int>(::syscall(SYS_pidfd_open, resource.process.pid, 0)));
+    // The descriptor pins the number; only then is it worth asking whether it is still the same process.
+    if (!handle || !resource.process.alive()) {
+        return false;
+    }
+    if (::syscall(SYS_pidfd_send_signal, handle.get(), SIGKILL, nullptr, 0) != 0) {
+        throw SystemError("cannot kill process " + std::to_string(resource.process.pid), errno);
+    }
+    return true;
+}
+
+ifreq interface_request(const std::string& name) {
+    ifreq request{};
+    std::strncpy(request.ifr_name, name.c_str(), IFNAMSIZ - 1);
+    return request;
+}
+
+bool take_down_tap(const std::string& name) {
+    if (::if_nametoindex(name.c_str()) == 0) {
+        return false;
+    }
+    const UniqueFd tun(::open("/dev/net/tun", O_RDWR | O_CLOEXEC));
+    auto request = interface_request(name);
+    request.ifr_flags = IFF_TAP | IFF_NO_PI;
+    if (!tun || ::ioctl(tun.get(), TUNSETIFF, &request) != 0 || ::ioctl(tun.get(), TUNSETPERSIST, 0) != 0) {
+        throw SystemError("cannot remove the tap " + name, errno);
+    }
+    return true;
+}
+
+bool take_down_bridge(const std::string& name) {
+    if (::if_nametoindex(name.c_str()) == 0) {
+        return false;
+    }
+    const UniqueFd control(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    auto request = interface_request(name);
+    if (!control || ::ioctl(control.get(), SIOCSIFFLAGS, &request) != 0 ||
+        ::ioctl(control.get(), SIOCBRDELBR, name.c_str()) != 0) {
+        throw SystemError("cannot remove the bridge " + name, errno);
+    }
+    return true;
+}
+
+bool take_down_path(const fs::path& path) {
+    std::error_code error;
+    const auto count = fs::remove_all(path, error);
+    if (error) {
+        throw SystemError("cannot remove " + path.string(), error.value());
+    }
+    return count > 0;
+}
+
+bool take_down_mount(const std::string& path) {
+    if (::umount2(path.c_str(), MNT_DETACH) == 0) {
+        return true;
+    }
+    if (errno == EINVAL || errno == ENOENT) {
+        return false;
+    }
+    throw SystemError("cannot unmount " + path, errno);
+}
+
+}  // namespace
+
+bool take_down(const Resource& resource) {
+    switch (resource.kind) {
+        case Resource::Kind::process:
+            return take_down_process(resource);
+        case Resource::Kind::file:
+        case Resource::Kind::directory:
+            return take_down_path(resource.name);
+        case Resource::Kind::tap:
+            return take_down_tap(resource.name);
+        case Resource::Kind::bridge:
+            return take_down_bridge(resource.name);
+        case Resource::Kind::mount:
+            return take_down_mount(resource.name);
+    }
+    return false;
+}
+
+}  // namespace vt

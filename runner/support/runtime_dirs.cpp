@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "runner/support/runtime_dirs.hpp"
+
+#include "runner/support/error.hpp"
+#include "runner/support/file.hpp"
+
+#include <cerrno>
+#include <cstdlib>
+
+#include <fmt/core.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace vt {
+namespace fs = std::filesystem;
+namespace {
+
+/// The value of environment variable \p name if it is an absolute path of an existing directory.
+fs::path directory_from_environment(const char* name) {
+    const char* value = std::getenv(name);
+    if (value == nullptr || value[0] != '/') {
+        return {};
+    }
+    std::error_code ignored;
+    return fs::is_directory(value, ignored) ? fs::path(value) : fs::path();
+}
+
+/// Throws Error unless \p dir is a directory of the caller's that nobody else may enter.
+void check_private(const fs::path& dir) {
+    struct stat info {};
+    if (::lstat(dir.c_str(), &info) != 0) {
+        throw SystemError("cannot look at " + dir.string(), errno);
+    }
+    if (!S_ISDIR(info.st_mode) || info.st_uid != ::geteuid() || (info.st_mode & 0077) != 0) {
+        throw Error(
+            fmt::format("{} should be a directory of user {} with mode 0700, but it is owned by user {} with "
+                        "mode {:o}; remove "
+                        "it, or name another place in AVOCADO_VT_RUNTIME_DIR",
+                        dir.string(), ::geteuid(), info.st_uid, info.st_mode & 07777));
+    }
+}
+
+}  // namespace
+
+RuntimeDirs RuntimeDirs::make(const fs::path& override_base) {
+    fs::path base = override_base;
+    const char* named = std::getenv("AVOCADO_VT_RUNTIME_DIR");
+    if (base.empty() && named != nullptr && named[0] == '/') {
+        base = named;
+    }
+    if (base.empty()) {
+        const auto runtime = directory_from_environment("XDG_RUNTIME_DIR");
+        base = runtime.empty() ? fs::path(fmt::format("/tmp/avocado-vt-{}", ::geteuid()))
+                               : runtime / "avocado-vt";
+    }
+    make_private_directory(base);
+    check_private(base);
+    return {base};
+}
+
+fs::path RuntimeDirs::job(const std::string& job_id) const {
+    // A job's identifier comes from the command line: only its harmless characters become a path.
+    std::string name;
+    for (const char c : job_id) {
+        const bool harmless = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        if (harmless && name.size() < 12) {
+            name += c;
+        }
+    }
+    auto dir = base / ("job-" + name);
+    make_private_directory(dir);
+    return dir;
+}
+
+fs::path user_cache_dir(const RuntimeDirs& dirs) {
+    auto cache = directory_from_environment("XDG_CACHE_HOME");
+    if (cache.empty()) {
+        const auto home = directory_from_environment("HOME");
+        cache = home.empty() ? fs::path() : home / ".cache";
+    }
+    if (!cache.empty()) {
+        try {
+            make_private_directory(cache / "avocado-vt");
+            if (::access((cache / "avocado-vt").c_str(), W_OK | X_OK) == 0) {
+                return cache / "avocado-vt";
+            }
+        } catch (const SystemError&) {  // a read-only home is an ordinary case
+        }
+    }
+    make_private_directory(dirs.cache());
+    return dirs.cache();
+}
+
+}  // namespace vt
