@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/// \file
+/// The users' disk images: where they lie, and what a test may do to them.
+///
+/// An image is named by parameters (`image_name`, `image_format`, `image_raw_device`, as one image of one VM
+/// sees them). The rules of backup, restore and removal are Avocado-VT's to the letter, because an install
+/// test must leave an image that the boot test after it finds. Copies go to FILE.part first and are renamed,
+/// so a copy that failed (full disk) never stands in for an image. Nothing here takes locks: ImageLock does,
+/// and the lifecycle holds it while it works.
+#pragma once
+
+#include "cfg/params.hpp"
+#include "runner/support/deadline.hpp"
+#include "runner/support/error.hpp"
+#include "runner/support/file_lock.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace vt {
+
+/// The image file is not there; what() names the path and says how to get it.
+class ImageMissingError : public Error {
+  public:
+    explicit ImageMissingError(const std::string& path, const std::string& image);
+};
+
+/// qemu-img found the image damaged, or is no image at all; what() has its words.
+class ImageCorruptError : public Error {
+  public:
+    using Error::Error;
+};
+
+/// qemu-img or a copy failed (no space, no permission, no such program).
+class ImageError : public Error {
+  public:
+    using Error::Error;
+};
+
+/// What `qemu-img info` says of an image.
+struct ImageInfo {
+    std::string format;
+    std::uint64_t virtual_size = 0;  ///< bytes the guest sees
+    std::uint64_t actual_size = 0;   ///< bytes on disk
+    std::optional<std::string> backing_file;
+};
+
+/// One image, as the parameters describe it. A value: it owns no file.
+class Image {
+  public:
+    /// \param params parameters as the image sees them: params.object_params(vm).object_params(image)
+    /// \param name the image's name in `images` ("image1")
+    /// \param data_dir relative file names start here
+    static Image from_params(const Params& params, const std::string& name,
+                             const std::filesystem::path& data_dir);
+
+    const std::string& name() const { return name_; }
+    /// Absolute path of the file or device.
+    const std::filesystem::path& path() const { return path_; }
+    /// Format as QEMU names it: qcow2, raw, vmdk, …
+    const std::string& format() const { return format_; }
+    bool raw_device() const { return raw_device_; }
+    /// `image_size` as written ("10G"), empty if not set.
+    const std::string& size() const { return size_; }
+    /// Where backup() puts its copy: `backup_dir`/FILE.backup.
+    std::filesystem::path backup_path() const;
+
+    bool exists() const;
+    /// Throws ImageMissingError.
+    void require() const;
+    /// Asks qemu-img. \p shared: the image is in use by a running VM. Throws ImageMissingError,
+    /// ImageCorruptError.
+    ImageInfo info(bool shared = false) const;
+
+    /// Makes the image by qemu-img (preallocation, cluster size, base image and so on as the parameters say),
+    /// over whatever is there. Throws ImageError.
+    void create(const Deadline& deadline) const;
+    /// qemu-img check. Leaks are logged, unless `skip_cluster_leak_warn`; formats that cannot be checked are
+    /// left alone. Throws ImageCorruptError with qemu-img's words, ImageMissingError.
+    void check(const Deadline& deadline, bool running = false) const;
+    /// Copies the image to backup_path() unless an older backup is there (kept for ever) or less than 1.2
+    /// times its size is free. \p replace: an older backup is replaced (after a test that passed). Returns
+    /// whether it copied.
+    bool backup(bool replace = false) const;
+    /// Copies the backup over the image; false, with a logged line, if there is no backup.
+    bool restore() const;
+    /// Copies a damaged image to FILE.bad.XXXX and its backup, if any, to FILE.good.XXXX, for whoever looks
+    /// into it.
+    void keep_damaged() const;
+    /// Deletes the file (never a raw device's node).
+    void remove() const;
+    /// Makes a throw-away qcow2 overlay \p overlay on top of the image. Throws ImageError.
+    void make_overlay(const std::filesystem::path& overlay, const Deadline& deadline) const;
+
+    /// Path of qemu-img as the parameter `qemu_img_binary` or PATH gives it. Throws process::NotFoundError.
+    static std::filesystem::path qemu_img(const Params& params);
+
+  private:
+    Params params_;
+    std::string name_;
+    std::filesystem::path path_;
+    std::string format_;
+    std::string size_;
+    std::filesystem::path backup_dir_;
+    bool raw_device_ = false;
+};
+
+/// The lock that keeps two tests (of any job) from writing one image.
+class ImageLock {
+  public:
+    /// Waits for the exclusive lock on \p image. The lock file lies in \p locks_dir and is named by the
+    /// image's device and inode or path, so that two names of one file meet. Throws TimeoutError naming the
+    /// holder.
+    static ImageLock take(const Image& image, const std::filesystem::path& locks_dir, FileLock::Mode mode,
+                          const std::string& holder, const Deadline& deadline);
+    /// The lock if it is free.
+    static std::optional<ImageLock> try_take(const Image& image, const std::filesystem::path& locks_dir,
+                                             FileLock::Mode mode, const std::string& holder);
+
+  private:
+    explicit ImageLock(FileLock lock) : lock_(std::move(lock)) {}
+    FileLock lock_;
+};
+
+}  // namespace vt
