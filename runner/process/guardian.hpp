@@ -2,15 +2,16 @@
 /// \file
 /// The guardian: the parent of everything that may outlive one test, one process per job.
 ///
-/// A VM that a test leaves alive belongs to the job, so its QEMU cannot be the test's child. The guardian (this binary
-/// under the hidden command `guardian`, single-threaded, so that PDEATHSIG follows a thread that lives) starts such
-/// processes on request and watches two ends: the connection of the task that leases a process, and a pidfd of the job's
-/// owner (Avocado). A task that disconnects, however it died, loses its processes unless it said keep(); the job's end
-/// takes down the rest, removes the job's runtime directory and ends the guardian; the guardian's own death kills all of
-/// them (PDEATHSIG).
+/// A VM that a test leaves alive belongs to the job, so its QEMU cannot be the test's child. The guardian
+/// (this binary under the hidden command `guardian`, single-threaded, so that PDEATHSIG follows a thread that
+/// lives) starts such processes on request and watches two ends: the connection of the task that leases a
+/// process, and a pidfd of the job's owner (Avocado). A task that disconnects, however it died, loses its
+/// processes unless it said keep(); the job's end takes down the rest, removes the job's runtime directory
+/// and ends the guardian; the guardian's own death kills all of them (PDEATHSIG).
 #pragma once
 
-#include <sys/types.h>
+#include "runner/process/process.hpp"
+#include "runner/support/journal.hpp"
 
 #include <filesystem>
 #include <memory>
@@ -18,8 +19,7 @@
 #include <string>
 #include <vector>
 
-#include "runner/process/process.hpp"
-#include "runner/support/journal.hpp"
+#include <sys/types.h>
 
 namespace vt::process {
 
@@ -61,11 +61,10 @@ class Guardian {
                                              const std::filesystem::path& runner);
     ~Guardian();
 
-    /// Starts \p command under the name \p name (unique in the job). Standard input is /dev/null, standard output and
-    /// error go to \p output (a file or pipe, duplicated). \p inherited descriptors keep their numbers in the child.
-    /// Throws NotFoundError, SystemError, Error.
-    GuardedProcess start(const std::string& name, const Command& command, int output,
-                         const std::vector<int>& inherited = {});
+    /// Starts \p command under the name \p name (unique in the job). Standard input is /dev/null, standard
+    /// output and error go to \p output (a file or pipe, duplicated). Throws NotFoundError, SystemError,
+    /// Error.
+    GuardedProcess start(const std::string& name, const Command& command, int output);
     /// Leases the kept process \p name; nothing if there is none (any more).
     std::optional<GuardedProcess> adopt(const std::string& name);
 
@@ -75,8 +74,8 @@ class Guardian {
     std::unique_ptr<Impl> impl_;
 };
 
-/// The guardian's own main function (hidden command `guardian`): serves \p listener (a listening Unix socket) until the
-/// owner has ended or nothing is left to guard. Returns the exit status.
+/// The guardian's own main function (hidden command `guardian`): serves \p listener (a listening Unix socket)
+/// until the owner has ended or nothing is left to guard. Returns the exit status.
 int serve_guardian(int listener, const std::filesystem::path& job_dir, const ProcessId& owner);
 
 }  // namespace vt::process

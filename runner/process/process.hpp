@@ -2,12 +2,14 @@
 /// \file
 /// Children under supervision: argv in, output and exit status out, never a shell, never an orphan.
 ///
-/// Every child dies with the thread group that started it (PR_SET_PDEATHSIG set between fork and exec, from a thread that
-/// lives as long as the process) and leads a process group of its own, which is what gets killed. Spawning goes through
-/// Boost.Process v2; waiting is on a pidfd and the output pipes, with a Deadline.
+/// Every child dies with the thread group that started it (PR_SET_PDEATHSIG set between fork and exec, from a
+/// thread that lives as long as the process) and leads a process group of its own, which is what gets killed.
+/// Spawning goes through Boost.Process v2; waiting is on a pidfd and the output pipes, with a Deadline.
 #pragma once
 
-#include <sys/types.h>
+#include "runner/support/deadline.hpp"
+#include "runner/support/error.hpp"
+#include "runner/support/unique_fd.hpp"
 
 #include <filesystem>
 #include <functional>
@@ -18,19 +20,17 @@
 #include <string_view>
 #include <vector>
 
-#include "runner/support/deadline.hpp"
-#include "runner/support/error.hpp"
-#include "runner/support/unique_fd.hpp"
+#include <sys/types.h>
 
 namespace vt::process {
 
 /// What to run.
 struct Command {
-    std::vector<std::string> argv;                     ///< argv[0] is looked up on PATH if it has no slash
-    std::filesystem::path working_dir;                 ///< empty: the caller's
-    std::map<std::string, std::string> environment;    ///< added to the caller's, or replacing
-    std::string input;                                 ///< written to its standard input, then closed
-    bool merge_stderr = false;                         ///< standard error goes where standard output goes
+    std::vector<std::string> argv;                   ///< argv[0] is looked up on PATH if it has no slash
+    std::filesystem::path working_dir;               ///< empty: the caller's
+    std::map<std::string, std::string> environment;  ///< added to the caller's, or replacing
+    std::string input;                               ///< written to its standard input, then closed
+    bool merge_stderr = false;                       ///< standard error goes where standard output goes
 
     /// As a person would paste it.
     std::string text() const;
@@ -63,7 +63,8 @@ class NotFoundError : public Error {
     using Error::Error;
 };
 
-/// A command ended otherwise than wanted; what() has the command, the status and the end of its standard error.
+/// A command ended otherwise than wanted; what() has the command, the status and the end of its standard
+/// error.
 class CommandError : public Error {
   public:
     CommandError(const Command& command, Completed completed);
@@ -73,15 +74,19 @@ class CommandError : public Error {
     Completed completed_;
 };
 
-/// Full path of \p program on PATH (or itself, if it has a slash and is executable); nothing if there is none.
+/// Full path of \p program on PATH (or itself, if it has a slash and is executable); nothing if there is
+/// none.
 std::optional<std::filesystem::path> find_program(std::string_view program);
 
-/// Runs \p command to its end and returns output and status, whatever the status. At most \p output_limit bytes of each
-/// stream are kept (the last ones). Throws NotFoundError, TimeoutError (the group is killed first), SystemError.
-Completed run(const Command& command, const Deadline& deadline, std::size_t output_limit = std::size_t{64} << 20);
+/// Runs \p command to its end and returns output and status, whatever the status. At most \p output_limit
+/// bytes of each stream are kept (the last ones). Throws NotFoundError, TimeoutError (the group is killed
+/// first), SystemError.
+Completed run(const Command& command, const Deadline& deadline,
+              std::size_t output_limit = std::size_t{64} << 20);
 
 /// As run(), but throws CommandError unless the status is 0.
-Completed check(const Command& command, const Deadline& deadline, std::size_t output_limit = std::size_t{64} << 20);
+Completed check(const Command& command, const Deadline& deadline,
+                std::size_t output_limit = std::size_t{64} << 20);
 
 /// A child that runs beside its starter.
 class Child {
@@ -89,8 +94,8 @@ class Child {
     /// Receives a line of output without its newline; called by whoever calls pump() or wait().
     using LineHandler = std::function<void(std::string_view line)>;
 
-    /// Starts \p command. \p on_line gets its output lines (both streams); without it output goes to /dev/null.
-    /// Throws NotFoundError, SystemError.
+    /// Starts \p command. \p on_line gets its output lines (both streams); without it output goes to
+    /// /dev/null. Throws NotFoundError, SystemError.
     explicit Child(const Command& command, LineHandler on_line = {});
     Child(Child&&) noexcept;
     /// Kills the group if it still runs.
@@ -115,8 +120,8 @@ class Child {
     std::unique_ptr<Impl> impl_;
 };
 
-/// Sends SIGKILL to every descendant of the calling process but those in \p spared, until none is left or the deadline
-/// passes; returns the number killed. Needs PR_SET_CHILD_SUBREAPER to see those that were orphaned.
+/// Sends SIGKILL to every descendant of the calling process but those in \p spared, until none is left or the
+/// deadline passes; returns the number killed. Needs PR_SET_CHILD_SUBREAPER to see those that were orphaned.
 std::size_t kill_descendants(const std::vector<pid_t>& spared, const Deadline& deadline);
 
 }  // namespace vt::process

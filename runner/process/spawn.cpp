@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "runner/process/spawn.hpp"
+
+#include "runner/support/log.hpp"
+
+#include <cerrno>
+#include <condition_variable>
+#include <csignal>
+#include <deque>
+#include <future>
+#include <mutex>
+#include <thread>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/process/v2/posix/default_launcher.hpp>
+#include <boost/process/v2/process.hpp>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace vt::process {
+namespace {
+
+namespace bp = boost::process::v2;
+
+/// What happens in the child between fork and exec; only async-signal-safe calls there.
+class ChildSetup {
+  public:
+    ChildSetup(const Command& command, const std::vector<BoundFd>& fds, char* const* environment)
+        : command_(command), fds_(fds), environment_(environment), parent_(::getpid()) {}
+
+    template <typename Launcher, typename Path>
+    bp::error_code on_setup(Launcher& launcher, const Path& /*program*/, const char* const* /*argv*/) {
+        launcher.env = environment_;
+        for (const auto& fd : fds_) {
+            launcher.fd_whitelist.push_back(fd.theirs);
+        }
+        return {};
+    }
+
+    template <typename Launcher, typename Path>
+    bp::error_code on_exec_setup(Launcher& /*launcher*/, const Path& /*program*/,
+                                 const char* const* /*argv*/) {
+        const auto failure = [] { return bp::error_code(errno, boost::system::system_category()); };
+        sigset_t none;
+        sigemptyset(&none);
+        if (::setpgid(0, 0) != 0 || ::sigprocmask(SIG_SETMASK, &none, nullptr) != 0 ||
+            ::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) {
+            return failure();
+        }
+        ::signal(SIGPIPE, SIG_DFL);
+        ::signal(SIGTSTP, SIG_DFL);
+        if (::getppid() != parent_) {
+            ::_exit(127);  // the parent died before the line above could take effect
+        }
+        // Boost 1.81's own closing of descriptors forgets those between two that it should keep.
+        ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+        for (const auto& fd : fds_) {
+            // dup2 of a descriptor onto itself would leave it to be closed at exec.
+            if (fd.ours == fd.theirs ? ::fcntl(fd.ours, F_SETFD, 0) != 0 : ::dup2(fd.ours, fd.theirs) < 0) {
+                return failure();
+            }
+        }
+        if (!command_.working_dir.empty() && ::chdir(command_.working_dir.c_str()) != 0) {
+            return failure();
+        }
+        return {};
+    }
+
+    /// The launcher would run exit() with all its handlers in the child; this ends it before. It looks for
+    /// either signature of this hook, hence the template.
+    template <typename... Arguments>
+    void on_exec_error(Arguments&&... /*unused*/) {
+        ::_exit(127);
+    }
+
+  private:
+    const Command& command_;
+    const std::vector<BoundFd>& fds_;
+    char* const* environment_;
+    pid_t parent_;
+};
+
+/// The environment of the child as execve takes it.
+class Environment {
+  public:
+    explicit Environment(const std::map<std::string, std::string>& changes) {
+        for (char** entry = environ; *entry != nullptr; ++entry) {
+            const std::string_view text(*entry);
+            if (changes.find(std::string(text.substr(0, text.find('=')))) == changes.end()) {
+                texts_.emplace_back(text);
+            }
+        }
+        for (const auto& [name, value] : changes) {
+            texts_.push_back(name + "=" + value);
+        }
+        for (auto& text : texts_) {
+            pointers_.push_back(text.data());
+        }
+        pointers_.push_back(nullptr);
+    }
+    char* const* get() const { return pointers_.data(); }
+
+  private:
+    std::vector<std::string> texts_;
+    std::vector<char*> pointers_;
+};
+
+/// Descriptors whose numbers would be overwritten by another's target are moved out of the way first.
+std::vector<UniqueFd> move_clashing(std::vector<BoundFd>& fds) {
+    std::vector<UniqueFd> moved;
+    for (auto& fd : fds) {
+        for (const auto& other : fds) {
+            if (&other != &fd && other.theirs == fd.ours && fd.ours != fd.theirs) {
+                moved.emplace_back(::fcntl(fd.ours, F_DUPFD_CLOEXEC, 100));
+                if (!moved.back()) {
+                    throw SystemError("cannot duplicate a descriptor", errno);
+                }
+                fd.ours = moved.back().get();
+                break;
+            }
+        }
+    }
+    return moved;
+}
+
+pid_t spawn_here(const Command& command, std::vector<BoundFd> fds) {
+    if (command.argv.empty()) {
+        throw Error("a command without a program cannot be run");
+    }
+    const auto program = find_program(command.argv.front());
+    if (!program) {
+        const char* path = std::getenv("PATH");
+        throw NotFoundError(
+            fmt::format("{} is not there or not executable (looked for {})", command.argv.front(),
+                        command.argv.front().find('/') == std::string::npos
+                            ? fmt::format("on PATH, {}", path == nullptr ? "which is unset" : path)
+                            : "that file"));
+    }
+    const auto moved = move_clashing(fds);
+    const Environment environment(command.environment);
+    boost::asio::io_context context;
+    bp::error_code error;
+    bp::posix::default_launcher launcher;
+    const std::vector<std::string> arguments(command.argv.begin() + 1, command.argv.end());
+    auto child = launcher(context.get_executor(), error, program->string(), arguments,
+                          ChildSetup(command, fds, environment.get()));
+    if (error) {
+        throw SystemError("cannot run " + command.argv.front(), error.value());
+    }
+    const auto pid = child.id();
+    child.detach();
+    return pid;
+}
+
+/// Runs jobs on a thread that never ends. One a process: a forked child starts its own.
+class SpawnThread {
+  public:
+    pid_t spawn(const Command& command, const std::vector<BoundFd>& fds) {
+        std::packaged_task<pid_t()> task([&] { return spawn_here(command, fds); });
+        auto pid = task.get_future();
+        {
+            const std::lock_guard lock(mutex_);
+            tasks_.push_back(&task);
+        }
+        wake_.notify_one();
+        return pid.get();
+    }
+
+    void run() {
+        for (;;) {
+            std::unique_lock lock(mutex_);
+            wake_.wait(lock, [&] { return !tasks_.empty(); });
+            auto* task = tasks_.front();
+            tasks_.pop_front();
+            lock.unlock();
+            (*task)();
+        }
+    }
+
+    static SpawnThread& instance() {
+        static std::mutex mutex;
+        static SpawnThread* current = nullptr;
+        static pid_t owner = 0;
+        const std::lock_guard lock(mutex);
+        if (owner != ::getpid()) {
+            current = new SpawnThread;  // never destroyed: its thread waits on it for ever
+            owner = ::getpid();
+            sigset_t all;
+            sigset_t before;
+            sigfillset(&all);
+            pthread_sigmask(SIG_SETMASK, &all, &before);
+            std::thread([thread = current] { thread->run(); }).detach();
+            pthread_sigmask(SIG_SETMASK, &before, nullptr);
+        }
+        return *current;
+    }
+
+  private:
+    std::mutex mutex_;
+    std::condition_variable wake_;
+    std::deque<std::packaged_task<pid_t()>*> tasks_;
+};
+
+}  // namespace
+
+pid_t spawn(const Command& command, const std::vector<BoundFd>& fds) {
+    log::debug("running: {}", command.text());
+    const bool main_thread = ::syscall(SYS_gettid) == ::getpid();
+    return main_thread ? spawn_here(command, fds) : SpawnThread::instance().spawn(command, fds);
+}
+
+UniqueFd open_pidfd(pid_t pid) {
+    UniqueFd fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+    if (!fd) {
+        throw SystemError("cannot watch process " + std::to_string(pid), errno);
+    }
+    return fd;
+}
+
+}  // namespace vt::process

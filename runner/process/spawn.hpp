@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/// \file
+/// The one place that forks and executes programs, on Boost.Process v2's launcher.
+///
+/// Shaped by PR_SET_PDEATHSIG, which follows the parent *thread*: calls from other threads than the main one
+/// are handed to a thread that lives as long as the process.
+#pragma once
+
+#include "runner/process/process.hpp"
+
+#include <utility>
+#include <vector>
+
+#include <sys/types.h>
+
+namespace vt::process {
+
+/// A descriptor of ours and its number in the child.
+struct BoundFd {
+    int ours;
+    int theirs;
+};
+
+/// Starts \p command with exactly the descriptors \p fds open, leading a process group of its own, to be
+/// killed when the calling process dies. Returns its pid; the caller reaps it. Throws NotFoundError,
+/// SystemError.
+pid_t spawn(const Command& command, const std::vector<BoundFd>& fds);
+
+/// A pidfd of \p pid, which must be a child that has not been reaped. Throws SystemError.
+UniqueFd open_pidfd(pid_t pid);
+
+}  // namespace vt::process
