@@ -52,7 +52,7 @@ class GuardedProcess {
 };
 
 /// The calling task's connection to its job's guardian.
-class Guardian {
+class Guardian : public std::enable_shared_from_this<Guardian> {
   public:
     /// Connects to the guardian of the job directory \p job_dir, starting it if there is none.
     /// \param owner the job's process (Avocado), whose end is the job's end
@@ -68,7 +68,12 @@ class Guardian {
     /// Leases the kept process \p name; nothing if there is none (any more).
     std::optional<GuardedProcess> adopt(const std::string& name);
 
+    /// The guardian that serves \p job_dir, if one runs. Its supervisor spares it when it sweeps its
+    /// descendants.
+    static std::optional<ProcessId> running(const std::filesystem::path& job_dir);
+
   private:
+    friend class GuardedProcess;
     struct Impl;
     explicit Guardian(std::unique_ptr<Impl> impl);
     std::unique_ptr<Impl> impl_;

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "runner/process/guardian.hpp"
+
+#include "runner/process/spawn.hpp"
+#include "runner/support/file.hpp"
+#include "runner/support/log.hpp"
+
+#include <csignal>
+#include <cstring>
+#include <thread>
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+using namespace vt::process;
+using vt::Deadline;
+using vt::ProcessId;
+using vt::Seconds;
+using vt::UniqueFd;
+
+namespace {
+
+/// A job directory with a guardian that this process forked itself (no binary to execute), and its stand-in
+/// owner.
+class Job {
+  public:
+    Job() : dir_("vt-test-") {
+        vt::log::set_sink([](auto, auto, auto) {});
+        vt::make_private_directory(job_dir());
+        owner_ = fork_idle();
+        UniqueFd listener(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        std::strncpy(address.sun_path, (job_dir() / "guardian").c_str(), sizeof address.sun_path - 1);
+        REQUIRE(::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+        REQUIRE(::listen(listener.get(), 8) == 0);
+        const auto owner = ProcessId::of(owner_);
+        guardian_ = ::fork();
+        if (guardian_ == 0) {
+            ::_exit(serve_guardian(listener.release(), job_dir(), owner));
+        }
+    }
+    ~Job() {
+        end_owner();
+        ::kill(guardian_, SIGKILL);
+        ::waitpid(guardian_, nullptr, 0);
+        vt::log::set_sink({});
+    }
+
+    std::filesystem::path job_dir() const { return dir_.path() / "job"; }
+    std::shared_ptr<Guardian> connect() const {
+        return Guardian::connect(job_dir(), ProcessId::of(owner_), "/no/such/runner");
+    }
+    void end_owner() {
+        if (owner_ != 0) {
+            ::kill(owner_, SIGKILL);
+            ::waitpid(owner_, nullptr, 0);
+            owner_ = 0;
+        }
+    }
+    void kill_guardian() const { ::kill(guardian_, SIGKILL); }
+
+  private:
+    static pid_t fork_idle() {
+        const pid_t pid = ::fork();
+        if (pid == 0) {
+            ::pause();
+            ::_exit(0);
+        }
+        return pid;
+    }
+
+    vt::TempDirectory dir_;
+    pid_t owner_ = 0;
+    pid_t guardian_ = 0;
+};
+
+Command sleeper() {
+    Command command;
+    command.argv = {"sleep", "60"};
+    return command;
+}
+
+UniqueFd null() {
+    return UniqueFd(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+}
+
+bool ends_soon(int pidfd) {
+    pollfd ready{pidfd, POLLIN, 0};
+    return ::poll(&ready, 1, 10'000) > 0;
+}
+
+}  // namespace
+
+TEST_CASE("a guarded process writes, ends, and its status is told") {
+    const Job job;
+    const auto guardian = job.connect();
+    CHECK(Guardian::running(job.job_dir()));
+    int ends[2];
+    REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+    const UniqueFd read_end(ends[0]);
+    UniqueFd write_end(ends[1]);
+    Command command;
+    command.argv = {"sh", "-c", "echo hello; exit 7"};
+    auto process = guardian->start("vm1", command, write_end.get());
+    write_end.reset();
+    char text[6]{};
+    CHECK(::read(read_end.get(), text, 5) == 5);
+    CHECK(std::string(text) == "hello");
+    CHECK(process.wait(Deadline::after(Seconds(10))).code == 7);
+    CHECK_FALSE(process.running());
+}
+
+TEST_CASE("a missing program and a second process of one name are refused") {
+    const Job job;
+    const auto guardian = job.connect();
+    Command command;
+    command.argv = {"/no/such/qemu"};
+    CHECK_THROWS_WITH_AS(guardian->start("vm1", command, null().get()), doctest::Contains("/no/such/qemu"),
+                         NotFoundError);
+    const auto process = guardian->start("vm1", sleeper(), null().get());
+    CHECK_THROWS_WITH_AS(guardian->start("vm1", sleeper(), null().get()), doctest::Contains("runs already"),
+                         vt::Error);
+}
+
+TEST_CASE("a leased process goes with its object, and with its task's connection") {
+    const Job job;
+    UniqueFd watched;
+    {
+        const auto guardian = job.connect();
+        const auto process = guardian->start("vm1", sleeper(), null().get());
+        watched = open_pidfd(process.pid());
+    }
+    CHECK(ends_soon(watched.get()));
+
+    int ends[2];
+    REQUIRE(::pipe(ends) == 0);
+    const pid_t task = ::fork();
+    if (task == 0) {
+        const auto guardian = job.connect();
+        const auto process = guardian->start("vm2", sleeper(), null().get());
+        const pid_t pid = process.pid();
+        [[maybe_unused]] const auto count = ::write(ends[1], &pid, sizeof pid);
+        ::raise(SIGKILL);
+    }
+    pid_t pid = 0;
+    REQUIRE(::read(ends[0], &pid, sizeof pid) == sizeof pid);
+    ::waitpid(task, nullptr, 0);
+    const auto id = ProcessId::of(pid);
+    for (int i = 0; i < 500 && id.alive(); ++i) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    CHECK_FALSE(id.alive());
+}
+
+TEST_CASE("a kept process waits for the next task and goes with the job") {
+    Job job;
+    ProcessId id;
+    {
+        const auto guardian = job.connect();
+        auto process = guardian->start("vm1", sleeper(), null().get());
+        id = process.id();
+        process.keep();
+    }
+    {
+        const auto guardian = job.connect();
+        CHECK_FALSE(guardian->adopt("vm2"));
+        auto process = guardian->adopt("vm1");
+        REQUIRE(process);
+        CHECK(process->id() == id);
+        CHECK(process->running());
+        CHECK_FALSE(guardian->adopt("vm1"));
+        process->keep();
+    }
+    const auto watched = open_pidfd(id.pid);
+    CHECK(id.alive());
+    job.end_owner();
+    CHECK(ends_soon(watched.get()));
+    for (int i = 0; i < 500 && std::filesystem::exists(job.job_dir()); ++i) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    CHECK_FALSE(std::filesystem::exists(job.job_dir()));
+}
+
+TEST_CASE("the guardian's own death takes its processes along, and its clients are told") {
+    const Job job;
+    const auto guardian = job.connect();
+    auto process = guardian->start("vm1", sleeper(), null().get());
+    job.kill_guardian();
+    CHECK(ends_soon(process.pidfd()));
+    CHECK_THROWS_AS(guardian->start("vm2", sleeper(), null().get()), vt::Error);
+}
