@@ -69,6 +69,13 @@ class Params {
     explicit Params(const std::vector<std::pair<std::string, std::string>>& pairs, ParamsExtras extras = {});
     Params(std::initializer_list<Pair> pairs);
 
+    // Defined (as defaults) where Change is complete, since a vector of it is a member.
+    Params(const Params&);
+    Params(Params&&) noexcept;
+    Params& operator=(const Params&);
+    Params& operator=(Params&&) noexcept;
+    ~Params();
+
     /// As above from views, whose text is copied once, into one block.
     static Params from_views(const std::vector<Pair>& pairs, ParamsExtras extras = {});
 
