@@ -3,6 +3,7 @@
 
 #include "runner/process/seqpacket.hpp"
 #include "runner/process/spawn.hpp"
+#include "runner/process/sweeper.hpp"
 #include "runner/support/file.hpp"
 #include "runner/support/file_lock.hpp"
 #include "runner/support/log.hpp"
@@ -82,6 +83,16 @@ void start_detached(const std::vector<std::string>& words, int listener, const f
         argv.push_back(const_cast<char*>(word.c_str()));
     }
     argv.push_back(nullptr);
+    // The guardian and what it guards are the job's, so the mark of this task must not make the sweeper end
+    // them.
+    std::vector<char*> environment;
+    const std::string mark = std::string(task_mark) + "=";
+    for (char** entry = environ; *entry != nullptr; ++entry) {
+        if (!std::string_view(*entry).starts_with(mark)) {
+            environment.push_back(*entry);
+        }
+    }
+    environment.push_back(nullptr);
     const UniqueFd log(::open(log_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
     const UniqueFd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     const pid_t child = ::fork();
@@ -102,7 +113,7 @@ void start_detached(const std::vector<std::string>& words, int listener, const f
         ::dup2(log.get(), 2);
         ::dup2(moved, 3);
         ::syscall(SYS_close_range, 4U, ~0U, 0U);
-        ::execv(argv[0], argv.data());
+        ::execve(argv[0], argv.data(), environment.data());
         ::_exit(127);
     }
     ::waitpid(child, nullptr, 0);
