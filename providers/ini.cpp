@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "providers/ini.hpp"
+
+#include "runner/support/file.hpp"
+#include "runner/support/strings.hpp"
+
+#include <algorithm>
+
+#include <fmt/core.h>
+
+namespace vt::providers {
+
+namespace {
+
+constexpr std::size_t max_bytes = std::size_t{1} << 20;
+constexpr int max_references = 10;  // as configparser
+
+std::string lower(std::string_view text) {
+    std::string result(text);
+    std::transform(result.begin(), result.end(), result.begin(),
+                   [](unsigned char c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c); });
+    return result;
+}
+
+std::size_t indentation(std::string_view line) {
+    auto first = line.find_first_not_of(" \t");
+    return first == std::string_view::npos ? line.size() : first;
+}
+
+}  // namespace
+
+Ini Ini::parse(std::string_view text, const std::string& name) {
+    Ini ini;
+    ini.name_ = name;
+    if (text.starts_with("\xef\xbb\xbf")) {
+        text.remove_prefix(3);
+    }
+    Values* section = nullptr;
+    std::string* value = nullptr;  // of the key that a deeper line goes on with
+    std::size_t key_indentation = 0;
+    std::size_t number = 0;
+    for (const std::string& line : split(text, '\n')) {
+        ++number;
+        auto fail = [&](std::string_view reason) {
+            return IniError(fmt::format("{}:{}: {}: '{}'", name, number, reason, trim(line)));
+        };
+        std::string_view content = trim(line);
+        if (content.empty()) {
+            continue;
+        }
+        if (content.front() == '#' || content.front() == ';') {
+            continue;
+        }
+        if (value != nullptr && indentation(line) > key_indentation) {
+            *value += '\n';
+            *value += content;
+            continue;
+        }
+        if (content.front() == '[') {
+            auto end = content.find(']');
+            if (end == std::string_view::npos) {
+                throw fail("a section header needs a closing bracket");
+            }
+            std::string title(content.substr(1, end - 1));
+            value = nullptr;
+            if (title == "DEFAULT") {
+                section = &ini.defaults_;
+                continue;
+            }
+            auto [position, added] = ini.sections_.try_emplace(title);
+            if (!added) {
+                throw fail("this section is there twice");
+            }
+            section = &position->second;
+            continue;
+        }
+        if (section == nullptr) {
+            throw fail("expected a section header such as [provider] before the first key");
+        }
+        auto separator = content.find_first_of("=:");
+        if (separator == std::string_view::npos || separator == 0) {
+            throw fail("expected 'key: value' or 'key = value'");
+        }
+        auto [position, added] = section->try_emplace(lower(trim(content.substr(0, separator))),
+                                                      trim(content.substr(separator + 1)));
+        if (!added) {
+            throw fail("this key is there twice");
+        }
+        value = &position->second;
+        key_indentation = indentation(line);
+    }
+    return ini;
+}
+
+Ini Ini::read(const std::filesystem::path& path) {
+    return parse(read_file(path, max_bytes), path.string());
+}
+
+const std::string* Ini::raw(const std::string& section, const std::string& key) const {
+    auto found = sections_.find(section);
+    if (found == sections_.end()) {
+        return nullptr;
+    }
+    if (auto value = found->second.find(key); value != found->second.end()) {
+        return &value->second;
+    }
+    auto fallback = defaults_.find(key);
+    return fallback == defaults_.end() ? nullptr : &fallback->second;
+}
+
+std::optional<std::string> Ini::get(const std::string& section, const std::string& key) const {
+    const std::string* text = raw(section, key);
+    if (text == nullptr) {
+        return std::nullopt;
+    }
+    return interpolate(section, *text, 0);
+}
+
+std::string Ini::interpolate(const std::string& section, std::string_view text, int depth) const {
+    if (depth > max_references) {
+        throw IniError(fmt::format("{}: section [{}]: %(…)s references nest too deep", name_, section));
+    }
+    std::string result;
+    while (!text.empty()) {
+        auto percent = text.find('%');
+        result += text.substr(0, percent);
+        if (percent == std::string_view::npos) {
+            break;
+        }
+        text.remove_prefix(percent + 1);
+        if (text.starts_with('%')) {
+            result += '%';
+            text.remove_prefix(1);
+            continue;
+        }
+        auto end = text.find(")s");
+        if (!text.starts_with('(') || end == std::string_view::npos) {
+            throw IniError(fmt::format("{}: section [{}]: a percent sign is written %%, a reference %(key)s",
+                                       name_, section));
+        }
+        std::string key = lower(text.substr(1, end - 1));
+        const std::string* value = raw(section, key);
+        if (value == nullptr) {
+            throw IniError(fmt::format("{}: section [{}]: %({})s leads nowhere", name_, section, key));
+        }
+        result += interpolate(section, *value, depth + 1);
+        text.remove_prefix(end + 2);
+    }
+    return result;
+}
+
+}  // namespace vt::providers

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "providers/provider.hpp"
+
+#include "providers/ini.hpp"
+#include "runner/support/log.hpp"
+#include "runner/support/strings.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+
+#include <fmt/core.h>
+
+namespace vt::providers {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// Every section name that a definition may have beside `provider`.
+std::vector<std::string> section_names() {
+    std::vector<std::string> names = {"generic", "multi_host_migration"};
+    names.insert(names.end(), known_types().begin(), known_types().end());
+    return names;
+}
+
+/// `~` and `~/x` as a shell would.
+fs::path expand_home(const std::string& path) {
+    const char* home = std::getenv("HOME");
+    if (home != nullptr && (path == "~" || path.starts_with("~/"))) {
+        return fs::path(home) / fs::path(path.substr(path.size() > 1 ? 2 : 1));
+    }
+    return path;
+}
+
+/// \p subdir below \p root; what leads out of it is refused, as a definition comes from anywhere.
+fs::path subdir_of(const fs::path& root, const std::string& subdir, const fs::path& ini) {
+    fs::path relative = fs::path(subdir).lexically_normal();
+    if (relative.is_absolute() || (!relative.empty() && *relative.begin() == "..")) {
+        throw ProviderError(fmt::format("{}: subdir '{}' must be a folder below the provider's directory",
+                                        ini.string(), subdir));
+    }
+    fs::path result = (root / relative).lexically_normal();
+    return result.filename().empty() ? result.parent_path() : result;
+}
+
+std::vector<std::string> comma_list(const std::string& text) {
+    std::vector<std::string> result;
+    for (const std::string& part : split(text, ',')) {
+        if (auto name = trim(part); !name.empty()) {
+            result.emplace_back(name);
+        }
+    }
+    return result;
+}
+
+/// A regular name of a provider is one label or several of the Cartesian language, as it becomes part of test
+/// names.
+void check_name(const std::string& name, const fs::path& ini) {
+    bool good = !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) {
+        return std::isalnum(c) != 0 || c == '-' || c == '_' || c >= 0x80;
+    });
+    if (!good) {
+        throw ProviderError(
+            fmt::format("{}: '{}' cannot be a provider's name, which may have letters, digits, '-' and '_'",
+                        ini.string(), name));
+    }
+}
+
+}  // namespace
+
+const std::vector<std::string>& known_types() {
+    static const std::vector<std::string> types = {"qemu", "libvirt", "libguestfs", "openvswitch",
+                                                   "v2v",  "lvsb",    "spice",      "virttools"};
+    return types;
+}
+
+bool Provider::in_place() const {
+    return builtin || file_uri_path(uri).has_value();
+}
+
+const Section* Provider::section(std::string_view type) const {
+    auto found =
+        std::find_if(sections.begin(), sections.end(), [&](const Section& s) { return s.type == type; });
+    return found == sections.end() ? nullptr : &*found;
+}
+
+std::vector<fs::path> definition_dirs(const fs::path& data_dir) {
+    return {data_dir / "test-providers.d", data_dir / "virttest" / "test-providers.d"};
+}
+
+fs::path downloads_dir(const fs::path& data_dir) {
+    return data_dir / "virttest" / "test-providers.d" / "downloads";
+}
+
+std::optional<fs::path> file_uri_path(const std::string& uri) {
+    constexpr std::string_view scheme = "file://";
+    if (!uri.starts_with(scheme)) {
+        return std::nullopt;
+    }
+    fs::path path = expand_home(uri.substr(scheme.size()));
+    // The document writes file://usr/share/tests for /usr/share/tests.
+    return path.is_absolute() ? path : fs::path("/") / path;
+}
+
+Provider read_definition(const fs::path& ini_path, const fs::path& downloads) {
+    Provider provider;
+    provider.definition = ini_path;
+    std::string file_name = ini_path.filename().string();
+    provider.name = file_name.substr(0, file_name.find('.'));
+    check_name(provider.name, ini_path);
+    try {
+        Ini ini = Ini::read(ini_path);
+        provider.uri = ini.get("provider", "uri").value_or("");
+        if (provider.uri.empty()) {
+            throw ProviderError(fmt::format(
+                "{}: expected a key 'uri' in a section [provider], as in 'uri: file:///usr/share/tests'",
+                ini_path.string()));
+        }
+        provider.branch = ini.get("provider", "branch").value_or("master");
+        provider.ref = ini.get("provider", "ref").value_or("");
+        provider.pubkey = ini.get("provider", "pubkey").value_or("");
+        provider.root = file_uri_path(provider.uri).value_or(downloads / provider.name).lexically_normal();
+        for (const std::string& type : section_names()) {
+            std::optional<std::string> subdir = ini.get(type, "subdir");
+            if (!subdir) {
+                continue;
+            }
+            provider.sections.push_back({type, subdir_of(provider.root, *subdir, ini_path),
+                                         comma_list(ini.get(type, "configs").value_or(""))});
+        }
+    } catch (const IniError& error) {
+        throw ProviderError(error.what());
+    }
+    return provider;
+}
+
+Provider builtin_provider(const fs::path& root) {
+    Provider provider;
+    provider.name = "builtin";
+    provider.root = root;
+    provider.builtin = true;
+    for (const std::string& type : section_names()) {
+        if (std::error_code error; fs::is_directory(root / type, error)) {
+            provider.sections.push_back({type, root / type, {}});
+        }
+    }
+    return provider;
+}
+
+std::vector<Provider> load_providers(const fs::path& data_dir, const fs::path& builtin_root) {
+    std::map<std::string, Provider> by_name;
+    for (const fs::path& dir : definition_dirs(data_dir)) {
+        std::vector<fs::path> files;
+        std::error_code error;
+        for (fs::directory_iterator entry(dir, error), end; !error && entry != end; entry.increment(error)) {
+            if (entry->path().extension() == ".ini") {
+                files.push_back(entry->path());
+            }
+        }
+        std::sort(files.begin(), files.end());
+        for (const fs::path& file : files) {
+            try {
+                Provider provider = read_definition(file, downloads_dir(data_dir));
+                by_name[provider.name] = std::move(provider);
+            } catch (const Error& problem) {
+                log::warning("Leaving out a test provider: {}", problem.what());
+            }
+        }
+    }
+    std::vector<Provider> result;
+    for (auto& [name, provider] : by_name) {
+        result.push_back(std::move(provider));
+    }
+    result.push_back(builtin_provider(builtin_root));
+    return result;
+}
+
+}  // namespace vt::providers
