@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/// \file
+/// The two processes of a task: a supervisor that owes Avocado a `finished`, and the body that runs the test.
+///
+/// Avocado waits for ever for a task that ends without saying so. So the part that runs test code is forked
+/// off and may crash, exit or hang; this part has one thread, one poll loop, and runs no test code. It turns
+/// the body's words and output into messages, and the body's end into a result. When it is told to end
+/// (SIGTERM, SIGINT, the time limit, Avocado's own death), it lets the body take its machines down, kills
+/// what is left, and says `finished` inside Avocado's grace of one second. Whatever descends from it is gone
+/// when it returns, except the job's guardian.
+///
+/// What is ugly: fork without exec. It saves loading everything twice, and is sound only while this process
+/// has no second thread; so nothing that starts threads may be called before run_task().
+#pragma once
+
+#include "runner/nrunner/body_channel.hpp"
+#include "runner/nrunner/result.hpp"
+#include "runner/nrunner/runnable.hpp"
+
+#include <filesystem>
+#include <functional>
+#include <string>
+
+namespace vt::nrunner {
+
+/// What the body is given. Lives as long as the body.
+class BodyContext {
+  public:
+    BodyContext(const Task& task, BodyChannel& channel, std::filesystem::path output_dir)
+        : task_(task), channel_(channel), output_dir_(std::move(output_dir)) {}
+
+    const Task& task() const { return task_; }
+    BodyChannel& channel() { return channel_; }
+    /// Where results go; exists.
+    const std::filesystem::path& output_dir() const { return output_dir_; }
+    /// What to do when the supervisor wants an end: called once, on a thread of its own, with the reason; the
+    /// test goes on beside it. After it has returned, or after little more than half a second, the body is
+    /// killed. An empty one takes the former away.
+    void on_stop(std::function<void(const std::string& reason)> handler);
+
+  private:
+    friend class StopListener;
+    const Task& task_;
+    BodyChannel& channel_;
+    std::filesystem::path output_dir_;
+    std::shared_ptr<struct StopHandler> stop_;
+};
+
+/// Runs a test and says how it ended; called in the body's process, whose standard output and error become
+/// messages and whose log goes to the task's. An exception that leaves it is an error.
+using TestBody = std::function<TestResult(BodyContext&)>;
+
+/// How run_task() behaves.
+struct SupervisorOptions {
+    bool task_messages = true;  ///< messages carry id, job_id; else they are a bare runnable's
+    bool watch_parent = false;  ///< the end of the parent process ends the task
+    Seconds stop_grace{0.6};    ///< for the body, when told to end
+    Seconds exit_grace{5};      ///< for the body's process to go after its result
+};
+
+/// Runs \p task and reports it. The calling process must have one thread. Returns the exit status of the
+/// command: 0, whatever the test's result, as Avocado's own runners do.
+int run_task(Task task, const TestBody& body, const SupervisorOptions& options = {});
+
+}  // namespace vt::nrunner
