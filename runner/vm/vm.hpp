@@ -27,8 +27,10 @@
 
 namespace vt {
 
+class HumanMonitor;
+class Interrupt;
+class QmpMonitor;
 class ShellSession;
-class Monitor;
 
 /// What every VM of a task shares.
 struct VmContext {
@@ -94,11 +96,18 @@ class Vm {
     virtual void copy_files_from(const std::string& guest, const std::filesystem::path& host,
                                  std::size_t nic = 0, std::optional<Seconds> timeout = {}) = 0;
 
-    /// The first monitor. Throws VMDeadError if there is none now.
-    virtual Monitor& monitor() = 0;
-    /// The names of its monitors, and one of them.
+    /// The QMP monitor that the runner itself uses: the first of `monitors` that is one. Throws VMDeadError
+    /// if the machine does not run.
+    virtual QmpMonitor& monitor() = 0;
+    /// The names of its monitors, in the order of `monitors`; whether one speaks QMP; and the monitor itself,
+    /// connected when first asked for. Throw VMError for an unknown name or the other kind.
     virtual std::vector<std::string> monitor_names() const = 0;
-    virtual Monitor& monitor(const std::string& name) = 0;
+    virtual bool is_qmp(const std::string& name) const = 0;
+    virtual QmpMonitor& qmp_monitor(const std::string& name) = 0;
+    virtual HumanMonitor& human_monitor(const std::string& name) = 0;
+    /// Raised when the machine is gone or its guest has panicked: give it to whatever waits on the guest's
+    /// account.
+    virtual std::shared_ptr<Interrupt> interrupt() = 0;
 
     /// Writes the screen to \p file: PNG, or PPM where the name ends so.
     virtual void screendump(const std::filesystem::path& file) = 0;
@@ -117,6 +126,8 @@ class Vm {
     /// Takes it down: shut down from inside if \p gracefully, then QMP quit, then SIGKILL. Never throws for a
     /// guest that resists; returns when the process is gone.
     virtual void destroy(bool gracefully = true) = 0;
+    /// Kills it at once.
+    virtual void kill() = 0;
     /// Lets go of a running machine: it stays for the job's next task.
     virtual void keep() = 0;
 

@@ -3,7 +3,8 @@
 /// From the description of a machine to QEMU's argv.
 ///
 /// Pure, so that two descriptions can be compared by their command lines (check_vm_needs_restart) and tests
-/// need no QEMU.
+/// need no QEMU. Two forms differ in the sockets only: QEMU gets sockets that listen already (by descriptor,
+/// so that connecting never races its start), a person gets paths to paste.
 #pragma once
 
 #include "runner/vm/qemu/machine.hpp"
@@ -11,7 +12,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,27 +20,27 @@ namespace vt::qemu {
 
 /// What only a start can know.
 struct Placement {
-    std::filesystem::path instance_dir;  ///< sockets lie here
+    std::filesystem::path instance_dir;  ///< sockets and logs lie here
     bool kvm = false;
+    std::map<std::string, std::string> macs;  ///< NIC → address
     std::map<std::string, std::map<std::string, std::uint16_t>>
-        forwarded;  ///< NIC → redirection → port of the host
-    std::map<std::string, std::filesystem::path>
-        drive_files;                        ///< drive → file in place of the one described (overlay)
-    std::optional<std::uint16_t> vnc_port;  ///< 5900 and up
+        forwarded;                    ///< NIC → redirection → port of the host
+    std::map<std::string, int> taps;  ///< NIC → descriptor of its tap; a bridge NIC without one
+                                      ///< falls back to user networking
+    std::map<std::string, std::filesystem::path> overlays;  ///< drive → qcow2 overlay that takes the writes
+    std::map<std::string, int> listeners;                   ///< socket's file name → listening descriptor
+    std::string uuid;                                       ///< where the parameters say "random"
 };
 
-/// Socket of a monitor and of a serial port in the instance directory.
-std::filesystem::path monitor_socket(const Placement& placement, const std::string& monitor);
-std::filesystem::path serial_socket(const Placement& placement, const std::string& serial);
+/// Sockets and the firmware's log in \p instance_dir.
+std::filesystem::path monitor_socket(const std::filesystem::path& instance_dir, const std::string& monitor);
+std::filesystem::path serial_socket(const std::filesystem::path& instance_dir, const std::string& serial);
+std::filesystem::path firmware_log(const std::filesystem::path& instance_dir);
 
 /// QEMU's argv, argv[0] included.
 std::vector<std::string> command_line(const MachineSpec& machine, const Placement& placement);
 
-/// \p value as part of a QEMU option: commas doubled. Throws Error for text with a NUL or newline.
+/// \p value as part of a QEMU option: commas doubled. Throws Error for text with a NUL.
 std::string option_value(std::string_view value);
-
-/// The words of a user's extra parameters, quoted as in a shell, but without any expansion. Throws Error for
-/// an unfinished quote.
-std::vector<std::string> split_arguments(std::string_view text);
 
 }  // namespace vt::qemu

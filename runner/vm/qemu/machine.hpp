@@ -4,8 +4,8 @@
 ///
 /// Pure: no host is asked and nothing allocated, so the same parameters give the same description anywhere.
 /// What only a start can know (ports, sockets, the accelerator, file descriptors) is in Placement, which
-/// command_line() joins with it. The parameters' names and defaults are Avocado-VT's; one that we do not
-/// support is refused or logged, never half applied.
+/// command_line() joins with it. The parameters' names and defaults are Avocado-VT's. A value that makes no
+/// sense is refused by a BadParam that names it; `extra_params` takes what has no parameter of its own.
 #pragma once
 
 #include "cfg/params.hpp"
@@ -20,79 +20,114 @@
 namespace vt::qemu {
 
 /// How a disk or CD is attached.
-enum class DriveBus { virtio_blk, ide, ahci, scsi_hd, scsi_generic, usb, floppy, sd, none };
+enum class DriveBus { virtio_blk, ide, ahci, scsi, usb, floppy, sd };
 
-/// A disk, CD or floppy.
+/// A disk, CD or floppy. Texts that are empty stand for QEMU's default.
 struct Drive {
     std::string name;            ///< "image1"
     std::filesystem::path file;  ///< empty: no medium
     std::string format;          ///< qcow2, raw, …
     DriveBus bus = DriveBus::virtio_blk;
-    std::string device;  ///< QEMU's device type: virtio-blk-pci, ide-hd, scsi-cd, …
+    std::string device;    ///< QEMU's device type: virtio-blk-pci, ide-hd, scsi-cd, …
+    std::string scsi_hba;  ///< device type of the SCSI host adapter
+    std::string usb_kind;  ///< usb1, usb2, usb3: which controller it wants
     bool cdrom = false;
     bool readonly = false;
-    bool snapshot = false;  ///< writes go to a temporary file
-    std::string cache;      ///< none, writeback, …; empty: QEMU's default
-    std::string aio;        ///< threads, native, io_uring; empty: default
-    std::string rerror, werror, serial, discard, detect_zeroes, scsi_hba;
-    std::optional<int> boot_index, index, unit;
-    std::string device_properties;  ///< blk_extra_params, appended to the device as written
-    std::string drive_properties;   ///< drive_extra_params, appended to the drive as written
+    bool snapshot = false;    ///< writes go to a throw-away overlay
+    bool raw_device = false;  ///< the file is a device node of the host
+    std::string cache;        ///< none, writeback, writethrough, directsync, unsafe
+    std::string aio;          ///< threads, native, io_uring
+    std::string rerror, werror, serial, discard, detect_zeroes;
+    std::optional<std::int64_t> boot_index, index;
+    std::string device_properties;  ///< `blk_extra_params`, appended to the device as written
 };
 
 /// A network card and what it is connected to.
 struct Nic {
-    std::string name, model, mac, netdst, device_properties, netdev_properties;
-    enum class Backend { user, bridge, tap, none } backend = Backend::user;
-    std::optional<int> queues, boot_index;
+    enum class Backend { user, bridge, none };
+
+    std::string name, model;
+    std::string mac;  ///< empty: the start picks one
+    Backend backend = Backend::user;
+    std::string netdst;                           ///< the bridge's name
     std::map<std::string, std::uint16_t> redirs;  ///< name in `redirs` → port of the guest
-    std::string tftp, bootfile, romfile;
-    bool vhost = false;
+    std::optional<std::int64_t> queues, boot_index;
+    std::string tftp, bootfile, romfile, vhost;
+    std::string device_properties, netdev_properties;  ///< appended as written
 };
 
-/// A serial port with its Unix socket.
+/// A serial port, served on a Unix socket.
 struct Serial {
     std::string name, type, properties;
 };
 
-/// A monitor with its Unix socket.
+/// A monitor, served on a Unix socket.
 struct MonitorPort {
     std::string name;
     bool qmp = true;
 };
 
-/// A random number generator device.
+/// A random number generator: a device and the back end it draws from.
 struct Rng {
-    std::string name, backend, backend_file, device_properties;
-    std::optional<std::int64_t> max_bytes, period;
+    std::string name, backend;
+    std::string backend_properties, device_properties;  ///< "filename=/dev/urandom", "max-bytes=…,period=…"
 };
 
 struct UsbController {
     std::string name, type;
 };
+
 struct UsbDevice {
     std::string name, type, bus;
 };
 
+/// An input device (`inputs`): its device type is complete.
+struct Input {
+    std::string name, device;
+};
+
+struct Balloon {
+    std::string name, properties;
+};
+
+/// The topology; a level that is 0 is left to QEMU.
 struct Smp {
-    int cpus = 1;
-    int maxcpus = 0, sockets = 0, dies = 0, clusters = 0, cores = 0, threads = 0;  ///< 0: not said
+    std::int64_t cpus = 1, maxcpus = 0;
+    std::int64_t sockets = 0, dies = 0, clusters = 0, cores = 0, threads = 0;
 };
 
 struct Display {
-    enum class Kind { none, vnc, sdl, spice, nographic } kind = Kind::vnc;
+    enum class Kind { none, vnc, sdl, spice, nographic };
+    Kind kind = Kind::vnc;
     std::string vga;  ///< std, virtio, qxl, cirrus, none, …
-    std::string vnc_extra;
+    bool vga_legacy = false;
+    std::string extra;  ///< appended to -vnc or -spice as written
+    bool password = false;
+};
+
+struct Boot {
+    std::string order, once, menu, strict, reboot_timeout, splash_time;
+};
+
+struct Rtc {
+    std::string base, clock, drift;
+};
+
+struct Pvpanic {
+    std::string ioport, events;
 };
 
 /// All of it.
 struct MachineSpec {
     std::string vm_name;
-    std::filesystem::path qemu_binary;
+    std::string qemu_binary;   ///< a path, or a name for PATH
     std::string machine_type;  ///< pc, q35, …
     std::string machine_properties;
-    std::string cpu_model, cpu_flags;  ///< model empty: QEMU's default
-    std::uint64_t mem_mib = 1024;
+    std::string arch;
+    std::string cpu_model;  ///< empty: the accelerator's default
+    std::string cpu_flags;
+    bool auto_cpu_model = false;
+    std::int64_t mem_mib = 1024;
     std::string maxmem, mem_slots;
     Smp smp;
     std::vector<Drive> drives;
@@ -102,34 +137,47 @@ struct MachineSpec {
     std::vector<Rng> rngs;
     std::vector<UsbController> usb_controllers;
     std::vector<UsbDevice> usb_devices;
-    std::vector<std::string> inputs;
+    std::vector<Input> inputs;
+    std::vector<Balloon> balloons;
+    std::vector<std::string> sound_cards;
     Display display;
-    std::string balloon;  ///< device type, empty: none
+    Boot boot;
+    Rtc rtc;
+    std::optional<Pvpanic> pvpanic;
     std::string watchdog, watchdog_action;
-    std::string soundhw;
-    std::string uuid;
-    std::string rtc_base, rtc_clock, rtc_drift;
-    std::string boot_order, boot_once, boot_menu, boot_strict, boot_splash_time;
-    std::filesystem::path kernel, initrd, bios, option_roms;
+    std::string uuid;  ///< "random": the start picks one
+    std::filesystem::path kernel, initrd, bios;
+    std::string option_roms;
     std::string kernel_params;
-    std::string extra_params;
-    std::optional<std::uint16_t> pvpanic_ioport;
-    bool pvpanic = false;
-    bool disable_kvm = false, enable_kvm_demanded = false;
+    std::string accelerator;  ///< what the parameters insist on; empty: the probe decides
+    std::string sandbox;      ///< on, off or nothing
+    std::vector<std::string> extra_params;
+    std::vector<std::string> command_prefix;
+    bool defaults = false;  ///< QEMU's default devices stay
     bool no_hpet = false, no_acpi = false, no_shutdown = false, no_reboot = false;
-    bool sandbox = false;
-    bool sandbox_said = false;
-    bool start_paused = true;  ///< -S; the guest runs once the monitors are connected
-    bool malloc_perturb = false;
-    bool defconfig = true;
-    bool debugcon = false;
-    int pcie_root_ports = 0;
+    bool start_paused = true;  ///< -S: the guest runs once the monitors are connected
+    bool debugcon = false;     ///< the firmware's log goes to a file
+    bool vmcoreinfo = false;
+    bool isa_debug_exit = false;
+    std::int64_t pcie_root_ports = 0;
     std::map<std::string, std::string> environment;  ///< of QEMU's process
 
-    /// Reads the parameters as the VM sees them. \p data_dir: where relative file names start.
-    /// Throws BadParam, MissingParam, VMDeviceNotSupportedError.
+    bool q35() const { return machine_type.find("q35") != std::string::npos; }
+
+    /// Reads the parameters as the VM sees them (object_params(VM) is done here). \p data_dir: where relative
+    /// file names start. Throws BadParam, MissingParam, VMDeviceNotSupportedError, VMSMPTopologyInvalidError,
+    /// Error.
     static MachineSpec from_params(const Params& params, const std::string& vm_name,
                                    const std::filesystem::path& data_dir);
 };
+
+/// The disks, CDs and floppy of the parameters; part of MachineSpec::from_params().
+std::vector<Drive> drives_from_params(const Params& params, const std::filesystem::path& data_dir);
+
+/// The network cards; part of MachineSpec::from_params().
+std::vector<Nic> nics_from_params(const Params& params);
+
+/// Words of \p text, quoted as in a shell, but without any expansion. Throws Error for an unfinished quote.
+std::vector<std::string> split_arguments(std::string_view text);
 
 }  // namespace vt::qemu

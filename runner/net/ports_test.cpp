@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "runner/net/ports.hpp"
+
+#include "runner/support/error.hpp"
+#include "runner/support/file.hpp"
+
+#include <set>
+
+#include <doctest/doctest.h>
+
+namespace vt {
+
+TEST_CASE("leased ports differ, and a port comes back with its lease") {
+    const TempDirectory dir("ports_test");
+    std::set<std::uint16_t> seen;
+    {
+        std::vector<PortLease> leases;
+        for (int i = 0; i < 4; ++i) {
+            leases.push_back(PortLease::take(dir.path(), 45210, 45213, "test"));
+            seen.insert(leases.back().port());
+        }
+        CHECK(seen.size() == 4);
+        CHECK_THROWS_WITH_AS(PortLease::take(dir.path(), 45210, 45213, "test"),
+                             doctest::Contains("no port from 45210 to 45213"), Error);
+    }
+    CHECK(seen.contains(PortLease::take(dir.path(), 45210, 45213, "test").port()));
+}
+
+TEST_CASE("MAC addresses") {
+    const auto mac = MacAddress::random();
+    CHECK(mac.text.starts_with("9a:"));
+    CHECK(MacAddress::parse(mac.text) == mac);
+    CHECK(MacAddress::random().text != mac.text);
+    CHECK(MacAddress::parse("9A:00:11:22:33:FF").text == "9a:00:11:22:33:ff");
+    CHECK_THROWS_AS(MacAddress::parse("9a:00:11:22:33"), Error);
+    CHECK_THROWS_AS(MacAddress::parse("9a:00:11:22:33:4g"), Error);
+    CHECK_THROWS_AS(MacAddress::parse("9a:00:11:22:33:44,x=y"), Error);
+}
+
+}  // namespace vt

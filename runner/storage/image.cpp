@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "runner/storage/image.hpp"
+
+#include "runner/process/process.hpp"
+#include "runner/storage/copy_file.hpp"
+#include "runner/support/log.hpp"
+#include "runner/support/strings.hpp"
+
+#include <functional>
+#include <random>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+namespace vt {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// qemu-img's sentence without its own name before it.
+std::string words_of(const process::Completed& done) {
+    auto text = std::string(trim(done.err.empty() ? done.out : done.err));
+    if (const std::string prefix = "qemu-img: "; text.starts_with(prefix)) {
+        text.erase(0, prefix.size());
+    }
+    return text.empty() ? done.status.text() : text;
+}
+
+process::Completed run_qemu_img(const Params& params, std::vector<std::string> arguments,
+                                const Deadline& deadline) {
+    process::Command command;
+    command.argv = {Image::qemu_img(params)};
+    command.argv.insert(command.argv.end(), std::make_move_iterator(arguments.begin()),
+                        std::make_move_iterator(arguments.end()));
+    log::debug("Running {}", command.text());
+    return process::run(command, deadline);
+}
+
+std::string random_suffix() {
+    static constexpr std::string_view letters =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+    std::random_device device;
+    std::string suffix;
+    for (int i = 0; i < 4; ++i) {
+        suffix += letters[device() % letters.size()];
+    }
+    return suffix;
+}
+
+/// `-o` options of qemu-img create for the image's parameters.
+std::string create_options(const Params& params, const std::string& format) {
+    std::string options;
+    const auto add = [&](std::string_view name, std::string_view key) {
+        if (const auto value = params.get(key); !value.empty()) {
+            options +=
+                fmt::format("{}{}={}", options.empty() ? "" : ",", name, replace_all(value, ",", ",,"));
+        }
+    };
+    if (const auto preallocation = params.get("preallocated");
+        !preallocation.empty() && preallocation != "no") {
+        add("preallocation", "preallocated");
+    }
+    if (const auto cluster = params.get("image_cluster_size"); !cluster.empty() && cluster != "0") {
+        add("cluster_size", "image_cluster_size");
+    }
+    if (format == "qcow2") {
+        add("compat", "qcow2_compatible");
+    }
+    add("extent_size_hint", "image_extent_size_hint");
+    if (auto extra = params.get("image_extra_params"); !extra.empty()) {
+        options += (options.empty() ? "" : ",") + extra;  // documented as options of qemu-img, as written
+    }
+    return options;
+}
+
+}  // namespace
+
+ImageMissingError::ImageMissingError(const std::string& path, const std::string& image)
+    : Error(fmt::format(
+          "the file {} of image {} is missing; put it there, let \"avocado vt-bootstrap\" make or download "
+          "it, or set create_image_{} = yes to have an empty one made",
+          path, image, image)) {}
+
+Image Image::from_params(const Params& params, const std::string& name, const fs::path& data_dir) {
+    Image image;
+    image.params_ = params;
+    image.name_ = name;
+    image.raw_device_ = params.get("image_raw_device") == "yes";
+    image.format_ = image.raw_device_ ? "raw" : params.get("image_format", "qcow2");
+    const fs::path base = params.get("images_base_dir", data_dir.native());
+    const auto file = params.at("image_name");
+    image.path_ = base / (image.raw_device_ ? file : file + "." + image.format_);
+    image.size_ = params.get("image_size");
+    image.backup_dir_ = base / params.get("backup_dir");
+    return image;
+}
+
+fs::path Image::backup_path() const {
+    return backup_dir_ / (path_.filename().native() + ".backup");
+}
+
+bool Image::exists() const {
+    std::error_code error;
+    return fs::exists(path_, error);
+}
+
+void Image::require() const {
+    if (!exists()) {
+        throw ImageMissingError(path_, name_);
+    }
+}
+
+ImageInfo Image::info(bool shared) const {
+    require();
+    std::vector<std::string> arguments = {"info", "--output=json"};
+    if (shared) {
+        arguments.emplace_back("-U");
+    }
+    arguments.insert(arguments.end(), {"-f", format_, path_.native()});
+    const auto done = run_qemu_img(params_, std::move(arguments), Deadline::after(Seconds{60}));
+    if (!done.status.ok()) {
+        throw ImageCorruptError(fmt::format(
+            "the file {} of image {} is no usable {} image: {}; restore it from a backup or make it anew",
+            path_.native(), name_, format_, words_of(done)));
+    }
+    const auto json = nlohmann::json::parse(done.out, nullptr, false);
+    if (!json.is_object()) {
+        throw ImageError(
+            fmt::format("qemu-img info says of {} what is not JSON: {}", path_.native(), trim(done.out)));
+    }
+    ImageInfo info;
+    info.format = json.value("format", format_);
+    info.virtual_size = json.value("virtual-size", std::uint64_t{0});
+    info.actual_size = json.value("actual-size", std::uint64_t{0});
+    if (json.contains("full-backing-filename") && json["full-backing-filename"].is_string()) {
+        info.backing_file = json["full-backing-filename"].get<std::string>();
+    }
+    return info;
+}
+
+void Image::create(const Deadline& deadline) const {
+    std::error_code error;
+    fs::create_directories(path_.parent_path(), error);
+    std::vector<std::string> arguments = {"create", "-f", format_};
+    if (const auto options = create_options(params_, format_); !options.empty()) {
+        arguments.insert(arguments.end(), {"-o", options});
+    }
+    if (const auto base = params_.get("base_image"); !base.empty()) {
+        throw ImageError(
+            fmt::format("image {} has base_image = {}: chains of images are not supported yet", name_, base));
+    }
+    // An image that failed half-way must not look like one: it gets its name when it is whole.
+    const fs::path target = raw_device_ ? path_ : fs::path(path_.native() + ".part");
+    arguments.push_back(target);
+    if (size_.empty()) {
+        throw ImageError(fmt::format("image {} cannot be created without image_size", name_));
+    }
+    arguments.push_back(size_);
+    const auto done = run_qemu_img(params_, std::move(arguments), deadline);
+    if (!done.status.ok()) {
+        if (!raw_device_) {
+            fs::remove(target, error);
+        }
+        throw ImageError(fmt::format("image {} could not be created as {} ({}, {}): {}", name_,
+                                     path_.native(), format_, size_, words_of(done)));
+    }
+    if (!raw_device_) {
+        fs::rename(target, path_);
+    }
+    log::info("Created image {} ({}, {})", path_.native(), format_, size_);
+}
+
+void Image::check(const Deadline& deadline, bool running) const {
+    require();
+    std::vector<std::string> arguments = {"check"};
+    if (running) {
+        arguments.emplace_back("-U");
+    }
+    arguments.insert(arguments.end(), {"-f", format_, path_.native()});
+    const auto done = run_qemu_img(params_, std::move(arguments), deadline);
+    // qemu-img: 0 clean, 1 could not check, 2 corrupt, 3 leaked clusters, 63 the format cannot be checked.
+    if (done.status.ok()) {
+        return;
+    }
+    if (done.status.signal == 0 && done.status.code == 63) {
+        log::debug("Format {} of image {} cannot be checked", format_, name_);
+        return;
+    }
+    if (done.status.signal == 0 && done.status.code == 3) {
+        if (params_.get("skip_cluster_leak_warn") != "yes") {
+            log::warning("Image {} has leaked clusters, which waste space but harm nothing: {}",
+                         path_.native(), words_of(done));
+        }
+        return;
+    }
+    throw ImageCorruptError(
+        fmt::format("qemu-img check finds image {} ({}) damaged: {}; restore it from {} or make it anew",
+                    name_, path_.native(), replace_all(words_of(done), "\n", " "), backup_path().native()));
+}
+
+bool Image::backup(bool replace) const {
+    const fs::path target = backup_path();
+    std::error_code error;
+    if (!replace && fs::exists(target, error)) {
+        log::debug("Backup {} is there already", target.native());
+        return false;
+    }
+    if (!exists()) {
+        log::debug("There is no {} to back up", path_.native());
+        return false;
+    }
+    fs::create_directories(backup_dir_, error);
+    const std::uintmax_t needed = fs::is_regular_file(path_, error) ? fs::file_size(path_) : 0;
+    const auto space = fs::space(backup_dir_);
+    if (static_cast<double>(space.available) < 1.2 * static_cast<double>(needed)) {
+        log::warning("Image {} is not backed up: {} MiB are free in {}, {} MiB are wanted", path_.native(),
+                     space.available >> 20, backup_dir_.native(), needed * 12 / 10 >> 20);
+        return false;
+    }
+    log::info("Backing up {} to {}", path_.native(), target.native());
+    copy_file_safely(path_, target);
+    return true;
+}
+
+bool Image::restore() const {
+    const fs::path source = backup_path();
+    std::error_code error;
+    if (!fs::exists(source, error)) {
+        log::info("Image {} is not restored: there is no {}", path_.native(), source.native());
+        return false;
+    }
+    log::info("Restoring {} from {}", path_.native(), source.native());
+    copy_file_safely(source, path_);
+    return true;
+}
+
+void Image::keep_damaged() const {
+    const std::string suffix = random_suffix();
+    const fs::path base = backup_dir_ / path_.filename();
+    copy_file_safely(path_, base.native() + ".bad." + suffix);
+    std::error_code error;
+    if (fs::exists(backup_path(), error)) {
+        copy_file_safely(backup_path(), base.native() + ".good." + suffix);
+    }
+    log::info("The damaged image is kept as {}.bad.{}", base.native(), suffix);
+}
+
+void Image::remove() const {
+    if (raw_device_) {
+        log::debug("Image {} is a device node, which stays", path_.native());
+        return;
+    }
+    std::error_code error;
+    if (fs::remove(path_, error)) {
+        log::info("Removed image {} (remove_image)", path_.native());
+    } else if (error) {
+        throw ImageError(fmt::format("image {} could not be removed: {}", path_.native(), error.message()));
+    }
+}
+
+void Image::make_overlay(const fs::path& overlay, const Deadline& deadline) const {
+    require();
+    const auto done = run_qemu_img(
+        params_,
+        {"create", "-q", "-f", "qcow2", "-F", format_, "-b", fs::absolute(path_).native(), overlay.native()},
+        deadline);
+    if (!done.status.ok()) {
+        throw ImageError(fmt::format("no overlay for image {} ({}) could be made: {}", name_, path_.native(),
+                                     words_of(done)));
+    }
+}
+
+fs::path Image::qemu_img(const Params& params) {
+    const auto wanted = params.get("qemu_img_binary", "qemu-img");
+    if (auto found = process::find_program(wanted)) {
+        return *found;
+    }
+    throw process::NotFoundError(fmt::format(
+        "qemu_img_binary {} is not there; install qemu-utils (Debian) or qemu-img (Fedora)", wanted));
+}
+
+namespace {
+
+/// The lock's name comes from the resolved path, so that two names of one file meet. Not from the inode: a
+/// restored image is a new file under the old name.
+fs::path lock_path(const Image& image, const fs::path& locks_dir) {
+    std::error_code error;
+    auto path = fs::weakly_canonical(image.path(), error);
+    if (error) {
+        path = image.path();
+    }
+    return locks_dir / fmt::format("image-{:016x}", std::hash<std::string>{}(path.native()));
+}
+
+}  // namespace
+
+ImageLock ImageLock::take(const Image& image, const fs::path& locks_dir, FileLock::Mode mode,
+                          const std::string& holder, const Deadline& deadline) {
+    return ImageLock(FileLock::take(lock_path(image, locks_dir), mode, holder, deadline));
+}
+
+std::optional<ImageLock> ImageLock::try_take(const Image& image, const fs::path& locks_dir,
+                                             FileLock::Mode mode, const std::string& holder) {
+    auto lock = FileLock::try_take(lock_path(image, locks_dir), mode, holder);
+    if (!lock) {
+        return std::nullopt;
+    }
+    return ImageLock(std::move(*lock));
+}
+
+}  // namespace vt
