@@ -43,11 +43,11 @@ struct Selection {
     std::vector<std::string> default_filters;                       ///< vt.filter.default_filters
     std::vector<std::pair<std::string, std::string>> extra_params;  ///< vt.extra_params, in order
 
-    std::string arch;                     ///< vt.common.arch
-    std::string machine_type = "i440fx";  ///< vt.common.machine_type
-    std::string nettype;                  ///< vt.common.nettype; empty: decided when the test runs
-    std::string netdst = "virbr0";        ///< vt.common.netdst
-    std::string mem;                      ///< vt.common.mem
+    std::string arch;               ///< vt.common.arch
+    std::string machine_type;       ///< vt.common.machine_type; empty: the host's usual one
+    std::string nettype;            ///< vt.common.nettype; empty: decided when the test runs
+    std::string netdst = "virbr0";  ///< vt.common.netdst
+    std::string mem;                ///< vt.common.mem
 
     bool backup_image_before_test = true;  ///< vt.setup.backup_image_before_test
     bool restore_image_after_test = true;  ///< vt.setup.restore_image_after_test
@@ -86,6 +86,10 @@ void validate(const Selection& selection);
 /// What the parser gets: the file and the statements after it, in upstream's order, without a reference.
 /// Looks at the host for programs and the bridge. Throws SelectionError.
 std::vector<cfg::Input> inputs(const Selection& selection);
+
+/// The machine type in force: the option's, else the usual one of this host's architecture; empty where that
+/// has none.
+std::string effective_machine_type(const Selection& selection);
 
 /// The guest filter in force: the option's, else the data directory's default, else `JeOS.27`.
 std::string effective_guest_os(const Selection& selection);

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "resolver/resolver.hpp"
+
+#include "cfg/cache.hpp"
+#include "cfg/errors.hpp"
+#include "cfg/expander.hpp"
+#include "resolver/data_dir.hpp"
+#include "resolver/host_programs.hpp"
+#include "resolver/name_filter.hpp"
+#include "runner/support/file.hpp"
+#include "runner/support/log.hpp"
+#include "runner/support/strings.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include <fmt/core.h>
+
+namespace vt::resolver {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// Above so many tests it is cheaper to let the engine look for each reference alone than to make all names.
+constexpr std::size_t few_tests = 50'000;
+
+template <typename Map>
+std::string mapped(const Map& map, std::string_view file) {
+    for (const auto& [name, labels] : map) {
+        if (name == file) {
+            return std::string(labels);
+        }
+    }
+    return {};
+}
+
+/// The name that users see, by upstream's rule.
+std::string test_name(const Selection& selection, const cfg::Dictionary& dictionary) {
+    if (!selection.config.empty() && selection.short_names_when_config) {
+        return std::string(dictionary.shortname);
+    }
+    if (selection.type == "spice") {
+        if (std::string name = mapped(dictionary.short_name_map, "tests-variants.cfg"); !name.empty()) {
+            return name;
+        }
+    }
+    if (std::string name = mapped(dictionary.short_name_map, "subtests.cfg"); !name.empty()) {
+        return name;
+    }
+    return std::string(dictionary.shortname.empty() ? dictionary.name : dictionary.shortname);
+}
+
+FoundTest found_test(const Selection& selection, const cfg::Dictionary& dictionary) {
+    return {test_name(selection, dictionary), std::string(dictionary.name),
+            std::vector<std::string>(dictionary.dep.begin(), dictionary.dep.end())};
+}
+
+/// All tests, or nothing if there are too many to hold.
+std::optional<std::vector<FoundTest>> all_tests(const Selection& selection, const cfg::Program& program) {
+    std::vector<FoundTest> tests;
+    cfg::Expander expander(program);
+    while (const cfg::Dictionary* dictionary = expander.next_name()) {
+        if (tests.size() == few_tests) {
+            return std::nullopt;
+        }
+        tests.push_back(found_test(selection, *dictionary));
+    }
+    return tests;
+}
+
+std::vector<FoundTest> tests_of(const Selection& selection, const cfg::Program& program) {
+    std::vector<FoundTest> tests;
+    cfg::Expander expander(program);
+    while (const cfg::Dictionary* dictionary = expander.next_name()) {
+        tests.push_back(found_test(selection, *dictionary));
+    }
+    return tests;
+}
+
+cfg::Options options() {
+    return {};
+}
+
+/// A data directory or config file that is not there is the commonest mistake, so it gets its own words.
+void check_there(const Selection& selection) {
+    DataDir dir{selection.data_dir};
+    if (selection.config.empty() && !dir.bootstrapped(selection.type)) {
+        throw SelectionError(
+            fmt::format("There is no test set for type {0} in {1}: run 'avocado vt-bootstrap --vt-type {0}'",
+                        selection.type, selection.data_dir.string()));
+    }
+}
+
+std::vector<std::string> guest_names(const Selection& selection, const std::string& guest_os,
+                                     const std::optional<fs::path>& cache_dir) {
+    std::vector<std::string> names;
+    for (const Guest& guest : guests(selection, guest_os, cache_dir)) {
+        names.push_back(guest.name);
+    }
+    return names;
+}
+
+/// Names near to \p wanted: whole test names, and the labels that people use for short.
+std::vector<std::string> near_tests(const std::string& wanted, const std::vector<FoundTest>& tests) {
+    std::set<std::string> candidates;
+    for (const FoundTest& test : tests) {
+        candidates.insert(test.name);
+        for (std::string_view label : labels_of(test.name)) {
+            candidates.emplace(label);
+        }
+    }
+    return nearest(wanted, {candidates.begin(), candidates.end()});
+}
+
+std::string near_text(const std::vector<std::string>& names) {
+    return names.empty() ? std::string() : fmt::format("; near it are {}", join(names, ", "));
+}
+
+/// Why a selection has no tests at all.
+std::string why_empty(const Selection& selection, const std::optional<fs::path>& cache_dir) {
+    bool takes_guest = selection.config.empty() && selection.type != "spice" && selection.type != "lvsb";
+    if (takes_guest) {
+        std::string guest_os = effective_guest_os(selection);
+        try {
+            if (guests(selection, guest_os, cache_dir).empty()) {
+                Selection any;
+                any.type = selection.type;
+                any.data_dir = selection.data_dir;
+                std::vector<std::string> labels;
+                for (const std::string& name : guest_names(any, "", cache_dir)) {
+                    std::vector<std::string_view> parts = labels_of(name);
+                    for (std::size_t i = 2; i < parts.size(); ++i) {
+                        labels.emplace_back(parts[i]);
+                        if (i + 1 < parts.size()) {
+                            labels.push_back(fmt::format("{}.{}", parts[i], parts[i + 1]));
+                        }
+                    }
+                }
+                return fmt::format(
+                    "option --vt-guest-os: there is no guest '{}' for architecture '{}' and machine type "
+                    "'{}'{} (see "
+                    "'avocado vt-list-guests')",
+                    guest_os, selection.arch.empty() ? "any" : selection.arch,
+                    selection.machine_type.empty() ? "default" : selection.machine_type,
+                    near_text(nearest(guest_os, labels)));
+            }
+        } catch (const cfg::SourceError&) {
+            // A set without machines.cfg or guest-os.cfg has no guests to name.
+        }
+    }
+    return "The options and settings leave no test at all";
+}
+
+Resolution resolve_one(const std::string& reference, const std::vector<FoundTest>& all) {
+    Resolution resolution{reference, {}, {}};
+    if (reference.empty()) {
+        resolution.tests = all;
+        return resolution;
+    }
+    try {
+        NameFilter filter(reference);
+        for (const FoundTest& test : all) {
+            if (filter.matches(labels_of(test.full_name))) {
+                resolution.tests.push_back(test);
+            }
+        }
+    } catch (const cfg::ParserError& error) {
+        resolution.info =
+            fmt::format("'{}' is no filter of the Cartesian language: {}", reference, error.report().message);
+        return resolution;
+    }
+    if (resolution.tests.empty()) {
+        resolution.info =
+            fmt::format("No test matches '{}'{}", reference, near_text(near_tests(reference, all)));
+    }
+    return resolution;
+}
+
+/// For sets too large to hold: the engine walks once per reference, and goes only where that leads.
+Resolution resolve_alone(const std::string& reference, const Selection& selection) {
+    Resolution resolution{reference, {}, {}};
+    std::vector<cfg::Input> statements = inputs(selection);
+    if (!reference.empty()) {
+        statements.push_back(cfg::Input::only(reference));
+    }
+    try {
+        resolution.tests = tests_of(selection, cfg::parse(statements, options()));
+    } catch (const cfg::ParserError& error) {
+        resolution.info = error.report().message;
+        return resolution;
+    }
+    if (resolution.tests.empty()) {
+        resolution.info = fmt::format("No test matches '{}'", reference);
+    }
+    return resolution;
+}
+
+void check_digest(const Selection& selection) {
+    if (selection.config.empty() || selection.config_digest.empty()) {
+        return;
+    }
+    if (content_digest(read_file(selection.config)) != selection.config_digest) {
+        log::warning("{} has changed since the test was found; the parameters are those of its present text",
+                     selection.config.string());
+    }
+}
+
+}  // namespace
+
+std::vector<Resolution> resolve(const std::vector<std::string>& references, const Selection& selection,
+                                const std::optional<fs::path>& cache_dir) {
+    validate(selection);
+    check_there(selection);
+    cfg::Program program = cfg::load(inputs(selection), options(), cache_dir);
+    std::vector<Resolution> resolutions;
+    std::optional<std::vector<FoundTest>> all = all_tests(selection, program);
+    for (const std::string& reference : references) {
+        resolutions.push_back(all ? resolve_one(reference, *all) : resolve_alone(reference, selection));
+    }
+    if (all && all->empty()) {
+        std::string reason = why_empty(selection, cache_dir);
+        for (Resolution& resolution : resolutions) {
+            resolution.info = reason;
+        }
+    }
+    return resolutions;
+}
+
+Params expand(const Selection& selection, const std::string& name, const std::string& full_name,
+              const std::optional<fs::path>& cache_dir) {
+    validate(selection);
+    check_there(selection);
+    check_digest(selection);
+    if (selection.nettype.empty() && selection.config.empty() && network_of_host(selection) == "user") {
+        log::debug("Networking is QEMU's user mode: bridge {} is not there, or not for this user",
+                   selection.netdst);
+    }
+    cfg::Program program = cfg::load(inputs(selection), options(), cache_dir);
+    std::optional<Params> params;
+    if (!full_name.empty()) {
+        params = cfg::find_dictionary(program, full_name);
+    } else {
+        cfg::Expander expander(program);
+        while (const cfg::Dictionary* dictionary = expander.next_name()) {
+            if (test_name(selection, *dictionary) == name) {
+                params = cfg::find_dictionary(program, std::string(dictionary->name));
+                break;
+            }
+        }
+    }
+    if (!params) {
+        std::optional<std::vector<FoundTest>> all = all_tests(selection, program);
+        throw UnknownTestError(fmt::format("There is no test '{}' in the test set any more{}", name,
+                                           all ? near_text(near_tests(name, *all)) : std::string()));
+    }
+    params->set("id", name);
+    return *std::move(params);
+}
+
+std::vector<Guest> guests(const Selection& selection, const std::string& guest_os,
+                          const std::optional<fs::path>& cache_dir) {
+    fs::path cfg_dir = DataDir{selection.data_dir}.backend_cfg(selection.type);
+    std::vector<cfg::Input> statements = {cfg::Input::file((cfg_dir / "machines.cfg").string()),
+                                          cfg::Input::file((cfg_dir / "guest-os.cfg").string())};
+    std::string machine = effective_machine_type(selection);
+    for (const std::string& filter : {selection.arch, machine, guest_os}) {
+        if (!filter.empty()) {
+            statements.push_back(cfg::Input::only(filter));
+        }
+    }
+    cfg::Expander expander(cfg::load(statements, options(), cache_dir));
+    std::vector<Guest> result;
+    while (const cfg::Dictionary* dictionary = expander.next()) {
+        Guest guest;
+        std::vector<std::string> labels;
+        for (std::string_view label : labels_of(dictionary->name)) {
+            if (label != machine) {
+                labels.emplace_back(label);
+            }
+        }
+        guest.name = join(labels, ".");
+        Params params = dictionary->to_params().object_params("image1");
+        std::string image = params.get("image_name");
+        if (!image.empty()) {
+            guest.image =
+                selection.data_dir / fmt::format("{}.{}", image, params.get("image_format", "qcow2"));
+            std::error_code error;
+            guest.image_exists = fs::exists(guest.image, error);
+        }
+        result.push_back(std::move(guest));
+    }
+    return result;
+}
+
+}  // namespace vt::resolver

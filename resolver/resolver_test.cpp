@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "resolver/resolver.hpp"
+
+#include "cfg/errors.hpp"
+#include "resolver/data_dir.hpp"
+#include "resolver/name_filter.hpp"
+#include "runner/support/file.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace vt;
+using namespace vt::resolver;
+namespace fs = std::filesystem;
+
+namespace {
+
+bool matches(const std::string& filter, const std::string& name) {
+    return NameFilter(filter).matches(labels_of(name));
+}
+
+/// A data directory with two guests and three tests.
+void fill(const fs::path& dir) {
+    fs::path cfg = DataDir{dir}.backend_cfg("qemu");
+    fs::create_directories(cfg);
+    write_file_atomically(cfg / "machines.cfg", "variants:\n    - @i440fx:\n    - q35:\n");
+    write_file_atomically(
+        cfg / "subtests.cfg",
+        "variants subtest:\n"
+        "    - p.boot:\n        type = boot\n"
+        "    - @type_specific:\n        variants subtest:\n            - p.migrate: p.boot\n"
+        "                variants:\n                    - tcp:\n                    - unix:\n");
+    write_file_atomically(cfg / "guest-os.cfg",
+                          "variants:\n    - Guest:\n        variants:\n            - JeOS:\n                "
+                          "image_name = images/jeos\n"
+                          "            - Fedora:\n                image_name = images/fedora\n");
+    write_file_atomically(
+        cfg / "tests.cfg",
+        "include machines.cfg\ninclude subtests.cfg\ninclude guest-os.cfg\n"
+        "variants:\n    - virtio_net:\nvariants:\n    - smp2:\nvariants:\n    - virtio_blk:\n"
+        "variants:\n    - qcow2:\n");
+}
+
+Selection small(const fs::path& dir) {
+    Selection selection;
+    selection.data_dir = dir;
+    selection.machine_type = "i440fx";
+    selection.guest_os = "JeOS";
+    return selection;
+}
+
+std::vector<std::string> names(const Resolution& resolution) {
+    std::vector<std::string> result;
+    for (const FoundTest& test : resolution.tests) {
+        result.push_back(test.name);
+    }
+    return result;
+}
+
+}  // namespace
+
+TEST_CASE("a reference is a filter over the complete name") {
+    const std::string name = "qcow2.Guest.JeOS.27.(subtest=type_specific).(subtest=p).migrate.default.tcp";
+    CHECK(matches("migrate", name));
+    CHECK(matches("migrate..tcp", name));
+    CHECK(matches("tcp..migrate", name));
+    CHECK_FALSE(matches("migrate.tcp", name));
+    CHECK(matches("default.tcp", name));
+    CHECK(matches("JeOS.27", name));
+    CHECK_FALSE(matches("JeOS.2", name));
+    CHECK(matches("type_specific.p.migrate", name));
+    CHECK(matches("(subtest=p)", name));
+    CHECK(matches("( subtest = p ).migrate", name));
+    CHECK_FALSE(matches("(other=p)", name));
+    CHECK(matches("(p)", name));
+    CHECK(matches("no_such,tcp", name));
+    CHECK(matches("no_such tcp", name));
+    CHECK(matches("tcp,", name));
+    CHECK(matches("tcp..", name));
+    CHECK_THROWS_AS(NameFilter("/bin/true"), cfg::ParserError);
+    CHECK_THROWS_AS(NameFilter("a:b"), cfg::ParserError);
+    CHECK_THROWS_AS(NameFilter(",a"), cfg::ParserError);
+}
+
+TEST_CASE("references give names in the order of the set; what matches nothing says what is near") {
+    TempDirectory dir("resolver");
+    fill(dir.path());
+    std::vector<Resolution> found =
+        resolve({"", "boot", "migrate..tcp", "migrat", "/bin/true"}, small(dir.path()), std::nullopt);
+    REQUIRE(found.size() == 5);
+    CHECK(names(found[0]) ==
+          std::vector<std::string>{"p.boot", "type_specific.p.migrate.tcp", "type_specific.p.migrate.unix"});
+    CHECK(names(found[1]) == std::vector<std::string>{"p.boot"});
+    CHECK(names(found[2]) == std::vector<std::string>{"type_specific.p.migrate.tcp"});
+    CHECK(found[3].tests.empty());
+    CHECK(found[3].info.find("No test matches 'migrat'; near it are migrate") == 0);
+    CHECK(found[4].tests.empty());
+    CHECK(found[4].info.find("is no filter") != std::string::npos);
+}
+
+TEST_CASE("a guest that is not there is named") {
+    TempDirectory dir("resolver");
+    fill(dir.path());
+    Selection selection = small(dir.path());
+    selection.guest_os = "Fedra";
+    std::vector<Resolution> found = resolve({"boot"}, selection, std::nullopt);
+    CHECK(found[0].info.find("there is no guest 'Fedra'") != std::string::npos);
+    CHECK(found[0].info.find("near it are Fedora") != std::string::npos);
+    selection.guest_os = "JeOS";
+    selection.only_filter = "nothing";
+    CHECK(resolve({"boot"}, selection, std::nullopt)[0].info ==
+          "The options and settings leave no test at all");
+    selection.type = "libvirt";
+    CHECK_THROWS_AS(resolve({"boot"}, selection, std::nullopt), SelectionError);
+}
+
+TEST_CASE("from a full name, or the name alone, to the parameters") {
+    TempDirectory dir("resolver");
+    fill(dir.path());
+    Selection selection = small(dir.path());
+    selection.extra_params = {{"mem", "77"}};
+    FoundTest test = resolve({"boot"}, selection, std::nullopt)[0].tests[0];
+    for (const std::string& full_name : {test.full_name, std::string()}) {
+        Params params = expand(selection, test.name, full_name, std::nullopt);
+        CHECK(params.get("type") == "boot");
+        CHECK(params.get("mem") == "77");
+        CHECK(params.get("id") == "p.boot");
+        CHECK(params.get("name") == test.full_name);
+        CHECK(params.get("kill_vm") == "yes");
+    }
+    CHECK_THROWS_AS(expand(selection, "p.bot", "", std::nullopt), UnknownTestError);
+    CHECK_THROWS_AS(expand(selection, "p.boot", "x.y", std::nullopt), UnknownTestError);
+}
+
+TEST_CASE("guests, with their images") {
+    TempDirectory dir("resolver");
+    fill(dir.path());
+    fs::create_directories(dir.path() / "images");
+    write_file_atomically(dir.path() / "images/jeos.qcow2", "x");
+    std::vector<Guest> found = guests(small(dir.path()), "", std::nullopt);
+    REQUIRE(found.size() == 2);
+    CHECK(found[0].name == "Guest.JeOS");
+    CHECK(found[0].image_exists);
+    CHECK(found[1].image == dir.path() / "images/fedora.qcow2");
+    CHECK_FALSE(found[1].image_exists);
+    CHECK(guests(small(dir.path()), "Fedora", std::nullopt).size() == 1);
+}

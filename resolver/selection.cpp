@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "resolver/selection.hpp"
+
+#include "providers/provider.hpp"
+#include "runner/support/strings.hpp"
+
+#include <algorithm>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+namespace vt::resolver {
+
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+namespace {
+
+// Settings are named here without their leading "vt."; a Selection's JSON has the same names.
+struct TextSetting {
+    const char* name;
+    std::string Selection::*member;
+};
+
+struct FlagSetting {
+    const char* name;
+    bool Selection::*member;
+};
+
+constexpr TextSetting text_settings[] = {
+    {"type", &Selection::type},
+    {"guest_os", &Selection::guest_os},
+    {"only_filter", &Selection::only_filter},
+    {"no_filter", &Selection::no_filter},
+    {"common.arch", &Selection::arch},
+    {"common.machine_type", &Selection::machine_type},
+    {"common.nettype", &Selection::nettype},
+    {"common.netdst", &Selection::netdst},
+    {"common.mem", &Selection::mem},
+    {"qemu.qemu_bin", &Selection::qemu_bin},
+    {"qemu.qemu_dst_bin", &Selection::qemu_dst_bin},
+    {"qemu.accel", &Selection::accel},
+    {"qemu.monitor", &Selection::monitor},
+    {"qemu.smp", &Selection::smp},
+    {"qemu.image_type", &Selection::image_type},
+    {"qemu.nic_model", &Selection::nic_model},
+    {"qemu.disk_bus", &Selection::disk_bus},
+    {"qemu.vhost", &Selection::vhost},
+    {"qemu.malloc_perturb", &Selection::malloc_perturb},
+    {"qemu.sandbox", &Selection::sandbox},
+    {"libvirt.connect_uri", &Selection::connect_uri},
+};
+
+constexpr FlagSetting flag_settings[] = {
+    {"short_names_when_config", &Selection::short_names_when_config},
+    {"setup.backup_image_before_test", &Selection::backup_image_before_test},
+    {"setup.restore_image_after_test", &Selection::restore_image_after_test},
+    {"setup.keep_guest_running", &Selection::keep_guest_running},
+};
+
+/// What a user may have typed to get to a setting, for messages.
+std::string spelled(std::string_view name) {
+    static const std::pair<std::string_view, std::string_view> options[] = {
+        {"type", "--vt-type"},
+        {"config", "--vt-config"},
+        {"guest_os", "--vt-guest-os"},
+        {"extra_params", "--vt-extra-params"},
+        {"only_filter", "--vt-only-filter"},
+        {"no_filter", "--vt-no-filter"},
+        {"filter.default_filters", "--vt-filter-default-filters"},
+        {"common.arch", "--vt-arch"},
+        {"common.machine_type", "--vt-machine-type"},
+        {"qemu.qemu_bin", "--vt-qemu-bin"},
+        {"qemu.qemu_dst_bin", "--vt-qemu-dst-bin"},
+        {"libvirt.connect_uri", "--vt-connect-uri"},
+    };
+    for (auto [setting, option] : options) {
+        if (setting == name) {
+            return fmt::format("option {} (setting vt.{})", option, name);
+        }
+    }
+    return fmt::format("setting vt.{}", name);
+}
+
+SelectionError bad_value(std::string_view name, std::string_view value, std::string_view wanted) {
+    return SelectionError(fmt::format("{}: '{}' is not possible; {}", spelled(name), value, wanted));
+}
+
+std::string text_of(const json& value, std::string_view name) {
+    if (value.is_string()) {
+        return value.get<std::string>();
+    }
+    if (value.is_number_integer()) {
+        return value.dump();
+    }
+    throw bad_value(name, value.dump(), "expected a text");
+}
+
+bool flag_of(const json& value, std::string_view name) {
+    if (value.is_boolean()) {
+        return value.get<bool>();
+    }
+    if (value.is_string()) {
+        const auto& text = value.get_ref<const std::string&>();
+        for (const char* yes : {"yes", "on", "true", "True", "1", "y"}) {
+            if (text == yes) {
+                return true;
+            }
+        }
+        for (const char* no : {"no", "off", "false", "False", "0", "n"}) {
+            if (text == no) {
+                return false;
+            }
+        }
+    }
+    throw bad_value(name, value.dump(), "expected yes or no");
+}
+
+/// A list of texts; a text is a list of its words.
+std::vector<std::string> words_of(const json& value, std::string_view name) {
+    if (value.is_string()) {
+        return split_words(value.get_ref<const std::string&>());
+    }
+    std::vector<std::string> result;
+    if (!value.is_array()) {
+        throw bad_value(name, value.dump(), "expected a list");
+    }
+    for (const json& item : value) {
+        result.push_back(text_of(item, name));
+    }
+    return result;
+}
+
+std::vector<std::pair<std::string, std::string>> extra_params_of(const json& value) {
+    // As a text it is one pair, whose value may have blanks.
+    std::vector<std::string> items = value.is_string() && !value.get_ref<const std::string&>().empty()
+                                         ? std::vector{value.get<std::string>()}
+                                         : words_of(value, "extra_params");
+    std::vector<std::pair<std::string, std::string>> result;
+    for (const std::string& item : items) {
+        auto equals = item.find('=');
+        std::string key(trim(std::string_view(item).substr(0, equals)));
+        if (equals == std::string::npos || key.empty()) {
+            throw bad_value("extra_params", item, "expected KEY=VALUE, as in --vt-extra-params mem=2048");
+        }
+        if (item.find_first_of("\n\r") != std::string::npos) {
+            throw bad_value("extra_params", item, "a parameter's value has one line");
+        }
+        result.emplace_back(std::move(key), item.substr(equals + 1));
+    }
+    return result;
+}
+
+const json* find(const json& object, const std::string& key) {
+    auto found = object.find(key);
+    return found == object.end() || found->is_null() ? nullptr : &*found;
+}
+
+/// Reads what settings and a Selection's own JSON have in common; \p prefix is "vt." or empty.
+void read_common(const json& object, const std::string& prefix, Selection& selection) {
+    for (const TextSetting& setting : text_settings) {
+        if (const json* value = find(object, prefix + setting.name)) {
+            selection.*setting.member = text_of(*value, setting.name);
+        }
+    }
+    for (const FlagSetting& setting : flag_settings) {
+        if (const json* value = find(object, prefix + setting.name)) {
+            selection.*setting.member = flag_of(*value, setting.name);
+        }
+    }
+    if (const json* value = find(object, prefix + "config")) {
+        std::string path = text_of(*value, "config");
+        selection.config = path.empty() ? fs::path() : fs::absolute(path).lexically_normal();
+    }
+    if (const json* value = find(object, prefix + "filter.default_filters")) {
+        selection.default_filters = words_of(*value, "filter.default_filters");
+    }
+    if (const json* value = find(object, prefix + "extra_params")) {
+        selection.extra_params = extra_params_of(*value);
+    }
+}
+
+void check_one_of(std::string_view name, std::string_view value, const std::vector<std::string>& allowed) {
+    if (std::find(allowed.begin(), allowed.end(), value) != allowed.end()) {
+        return;
+    }
+    std::vector<std::string> shown;
+    for (const std::string& one : allowed) {
+        shown.push_back(one.empty() ? "nothing" : one);
+    }
+    throw bad_value(name, value, fmt::format("possible are {}", join(shown, ", ")));
+}
+
+void check_file(std::string_view name, const std::string& path) {
+    std::error_code error;
+    if (!path.empty() && !fs::is_regular_file(path, error)) {
+        throw bad_value(name, path, "expected a file that is there");
+    }
+}
+
+}  // namespace
+
+Selection selection_from_settings(const json& settings, const fs::path& data_dir) {
+    if (!settings.is_object()) {
+        throw SelectionError("The settings are no JSON object");
+    }
+    Selection selection;
+    read_common(settings, "vt.", selection);
+    const json* own = find(settings, "vt.common.data_dir");
+    std::string own_dir = own == nullptr ? std::string() : text_of(*own, "common.data_dir");
+    selection.data_dir = fs::absolute(own_dir.empty() ? data_dir : fs::path(own_dir)).lexically_normal();
+    return selection;
+}
+
+json to_json(const Selection& selection) {
+    const Selection defaults;
+    json result = json::object();
+    for (const TextSetting& setting : text_settings) {
+        if (selection.*setting.member != defaults.*setting.member) {
+            result[setting.name] = selection.*setting.member;
+        }
+    }
+    for (const FlagSetting& setting : flag_settings) {
+        if (selection.*setting.member != defaults.*setting.member) {
+            result[setting.name] = selection.*setting.member;
+        }
+    }
+    result["data_dir"] = selection.data_dir.string();
+    if (!selection.config.empty()) {
+        result["config"] = selection.config.string();
+    }
+    if (!selection.config_digest.empty()) {
+        result["config_digest"] = selection.config_digest;
+    }
+    if (!selection.default_filters.empty()) {
+        result["filter.default_filters"] = selection.default_filters;
+    }
+    for (const auto& [key, value] : selection.extra_params) {
+        result["extra_params"].push_back(fmt::format("{}={}", key, value));
+    }
+    return result;
+}
+
+Selection selection_from_json(const json& object) {
+    if (!object.is_object()) {
+        throw SelectionError("A test's 'selection' is no JSON object");
+    }
+    Selection selection;
+    read_common(object, "", selection);
+    const json* data_dir = find(object, "data_dir");
+    if (data_dir == nullptr) {
+        throw SelectionError("A test's 'selection' has no 'data_dir'");
+    }
+    selection.data_dir = text_of(*data_dir, "data_dir");
+    if (const json* digest = find(object, "config_digest")) {
+        selection.config_digest = text_of(*digest, "config_digest");
+    }
+    return selection;
+}
+
+void validate(const Selection& selection) {
+    check_one_of("type", selection.type, providers::known_types());
+    check_one_of("common.nettype", selection.nettype, {"", "bridge", "user", "none"});
+    check_one_of("qemu.accel", selection.accel, {"kvm", "tcg"});
+    check_one_of("qemu.monitor", selection.monitor, {"", "qmp", "human"});
+    check_one_of("qemu.vhost", selection.vhost, {"off", "on", "force"});
+    check_one_of("qemu.sandbox", selection.sandbox, {"on", "off"});
+    check_one_of("qemu.disk_bus", selection.disk_bus,
+                 {"virtio_blk", "ide", "scsi", "virtio_scsi", "lsi_scsi", "ahci", "usb2", "xenblk"});
+    if (selection.smp.empty() || selection.smp.find_first_not_of("0123456789") != std::string::npos ||
+        selection.smp.size() > 4 || selection.smp == "0") {
+        throw bad_value("qemu.smp", selection.smp, "expected the number of processors");
+    }
+    if (selection.vhost != "off" && (selection.nettype == "user" || selection.nettype == "none")) {
+        throw bad_value("qemu.vhost", selection.vhost,
+                        fmt::format("it needs a bridge, but vt.common.nettype is '{}'", selection.nettype));
+    }
+    check_file("config", selection.config.string());
+    check_file("qemu.qemu_bin", selection.qemu_bin);
+    check_file("qemu.qemu_dst_bin", selection.qemu_dst_bin);
+    for (auto [name, text] :
+         {std::pair("guest_os", &selection.guest_os), std::pair("only_filter", &selection.only_filter),
+          std::pair("no_filter", &selection.no_filter), std::pair("common.arch", &selection.arch),
+          std::pair("common.machine_type", &selection.machine_type)}) {
+        if (text->find_first_of("\n\r") != std::string::npos) {
+            throw bad_value(name, *text, "a filter has one line");
+        }
+    }
+    for (auto [name, text] :
+         {std::pair("common.mem", &selection.mem), std::pair("common.netdst", &selection.netdst),
+          std::pair("qemu.image_type", &selection.image_type),
+          std::pair("qemu.nic_model", &selection.nic_model),
+          std::pair("qemu.malloc_perturb", &selection.malloc_perturb)}) {
+        if (text->find_first_of("\n\r") != std::string::npos) {
+            throw bad_value(name, *text, "a value has one line");
+        }
+    }
+    if (selection.type == "libvirt" && !selection.connect_uri.empty()) {
+        bool known = false;
+        for (const char* driver : {"qemu", "lxc", "xen"}) {
+            known = known || selection.connect_uri.find(driver) != std::string::npos;
+        }
+        if (!known) {
+            throw bad_value("libvirt.connect_uri", selection.connect_uri,
+                            "its driver should be qemu, lxc or xen");
+        }
+    }
+}
+
+}  // namespace vt::resolver
