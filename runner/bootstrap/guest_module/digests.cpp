@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "runner/bootstrap/guest_image.hpp"
+#include "runner/bootstrap/guest_module/libraries.hpp"
+#include "runner/support/unique_fd.hpp"
+
+#include <array>
+#include <cerrno>
+#include <memory>
+#include <vector>
+
+#include <crypt.h>
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <openssl/evp.h>
+
+namespace vt::bootstrap::module {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Sha256 {
+  public:
+    Sha256() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
+        if (!context_ || EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) != 1) {
+            throw Error("OpenSSL cannot compute SHA-256");
+        }
+    }
+
+    void add(std::string_view data) { EVP_DigestUpdate(context_.get(), data.data(), data.size()); }
+
+    std::string hex() {
+        std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+        unsigned size = 0;
+        EVP_DigestFinal_ex(context_.get(), digest.data(), &size);
+        std::string text;
+        for (unsigned i = 0; i < size; ++i) {
+            text += fmt::format("{:02x}", digest[i]);
+        }
+        return text;
+    }
+
+  private:
+    std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
+};
+
+}  // namespace
+
+std::string sha256_text(std::string_view data) {
+    Sha256 sum;
+    sum.add(data);
+    return sum.hex();
+}
+
+std::string sha256_file(const fs::path& path) {
+    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd) {
+        throw SystemError("cannot open " + path.string(), errno);
+    }
+    Sha256 sum;
+    std::vector<char> buffer(std::size_t{1} << 20);
+    for (;;) {
+        const auto count = ::read(fd.get(), buffer.data(), buffer.size());
+        if (count == 0) {
+            return sum.hex();
+        }
+        if (count < 0 && errno != EINTR) {
+            throw SystemError("cannot read " + path.string(), errno);
+        }
+        if (count > 0) {
+            sum.add({buffer.data(), static_cast<std::size_t>(count)});
+        }
+    }
+}
+
+std::string hash_password(const std::string& password) {
+    const char* salt = ::crypt_gensalt("$6$", 0, nullptr, 0);
+    auto data = std::make_unique<crypt_data>();
+    const char* hash = salt != nullptr ? ::crypt_r(password.c_str(), salt, data.get()) : nullptr;
+    if (hash == nullptr || *hash != '$') {
+        throw GuestImageError("libcrypt cannot hash the guest's password with SHA-512");
+    }
+    return hash;
+}
+
+}  // namespace vt::bootstrap::module
