@@ -30,24 +30,6 @@ struct ConsoleLogin {
     std::shared_ptr<Interrupt> interrupt;
 };
 
-/// A line-wise log file whose lines begin with "YYYY-mm-dd HH:MM:SS: ", as Avocado-VT's session and serial
-/// logs. Lines of a file that cannot be written are dropped after one warning: a full disk must not end a
-/// test.
-class TimestampedLog {
-  public:
-    explicit TimestampedLog(std::filesystem::path path);
-    ~TimestampedLog();
-    TimestampedLog(TimestampedLog&&) noexcept;
-    TimestampedLog& operator=(TimestampedLog&&) noexcept;
-
-    /// Appends \p line; thread-safe.
-    void write(std::string_view line);
-
-  private:
-    struct Impl;
-    std::unique_ptr<Impl> impl_;
-};
-
 /// A connected console. \p loop must outlive it.
 class SerialConsole {
   public:

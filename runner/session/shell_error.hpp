@@ -159,9 +159,16 @@ class LoginBadClientError : public LoginError {
 class TransferError : public RemoteError {
   public:
     TransferError(const std::string& msg, std::string output);
+    /// The reason without the output.
+    const std::string& msg() const noexcept { return msg_; }
+    /// The log of the copy so far.
     const std::string& output() const noexcept { return output_; }
 
+  protected:
+    TransferError(const std::string& what, std::string msg, std::string output);
+
   private:
+    std::string msg_;
     std::string output_;
 };
 

@@ -35,6 +35,8 @@ struct ShellOptions {
     std::string status_test_command = "echo $?";
     /// Put before what is logged of this session: usually the host.
     std::string log_prefix;
+    /// Sees each line of output from the login on: the session's log. May be empty.
+    LineHandler line_handler = {};
 };
 
 /// How one command is run; times in seconds.
@@ -74,7 +76,8 @@ class ShellSession {
     std::pair<int, std::string> cmd_status_output(const std::string& command,
                                                   const CommandOptions& options = {});
 
-    /// Sends \p text as it is. Throws ShellProcessTerminatedError if the connection is gone.
+    /// Sends \p text as it is. As in aexpect, nothing is thrown if the connection is gone (it is logged):
+    /// reading tells.
     void send(std::string_view text);
     /// Sends \p line and the line separator.
     void sendline(std::string_view line = {});
@@ -115,27 +118,27 @@ class ShellSession {
     /// Each line of output goes to \p handler from now on (the session's log).
     void set_line_handler(LineHandler handler);
 
-  private:
-    friend class LoginDialog;
-    class Reader;
+    /// Sends an empty line and reads up to the prompt that answers it, so that the prompt is known by its
+    /// looks. Throws as read_up_to_prompt().
+    void learn_prompt(Seconds timeout);
 
-    std::string run(const std::string& command, const CommandOptions& options);
-    std::string run_safely(const std::string& command, const CommandOptions& options);
+  private:
+    using Matcher = std::function<std::optional<std::size_t>(const std::string& output)>;
+
+    ExpectMatch read_until(const Matcher& match, const std::vector<std::string>& patterns,
+                           const Deadline& deadline, bool settle_for_ever);
     std::string await_prompt(const Deadline& deadline, std::string_view command);
-    std::string command_output(std::string read, const std::string& command, const CommandOptions& options);
+    void remember_prompt(const std::string& line);
+    std::string run(const std::string& command, const CommandOptions& options);
+    std::string read_safely(const std::string& command, const Deadline& deadline);
+    std::string output_of(const std::string& read, const std::string& command, const CommandOptions& options);
+    void write(std::string_view bytes, const Deadline& deadline);
+    void log_sending(std::string_view how, const std::string& command) const;
 
     std::unique_ptr<Terminal> terminal_;
     ShellOptions options_;
     std::recursive_mutex busy_;  ///< held by the thread that talks to the shell
     std::string last_prompt_;    ///< the prompt line as it was last seen, without control sequences
 };
-
-/// \p output without the echo of \p command at its beginning; bears the marks that a shell's line editor
-/// leaves in the echo of a long line (wraps, control sequences). Unchanged if there is no echo.
-std::string remove_command_echo(const std::string& output, std::string_view command);
-
-/// \p output without its last non-empty line (the prompt). Where that line ends in \p known_prompt, only the
-/// prompt goes, so that output without a final newline is kept.
-std::string remove_prompt(const std::string& output, std::string_view known_prompt = {});
 
 }  // namespace vt

@@ -19,6 +19,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace vt {
 
@@ -33,6 +34,10 @@ class TerminalFilter {
   private:
     std::string held_;
 };
+
+/// The length of the escape sequence at the beginning of \p text, which begins with ESC; an unfinished one is
+/// as long as the text.
+std::size_t control_sequence_length(std::string_view text);
 
 /// \p text without any terminal control sequence (for matching; output itself keeps them).
 std::string strip_control_sequences(std::string_view text);
