@@ -5,6 +5,7 @@
 #include "runner/support/file.hpp"
 
 #include <set>
+#include <vector>
 
 #include <doctest/doctest.h>
 

@@ -113,10 +113,11 @@ class Vm {
     virtual void screendump(const std::filesystem::path& file) = 0;
     virtual void pause() = 0;
     virtual void resume() = 0;
-    /// Reboots by the guest's shell (`reboot_command`) where \p session is given, else by a reset, and logs
-    /// in again.
+    /// Reboots and logs in again: by the guest's shell (`reboot_command`; logs in first without a \p
+    /// session), or by a reset if \p method is "system_reset". \p session is closed. Throws VMRebootError,
+    /// what wait_for_login() throws.
     virtual std::shared_ptr<ShellSession> reboot(std::shared_ptr<ShellSession> session = {},
-                                                 std::size_t nic = 0,
+                                                 const std::string& method = "shell", std::size_t nic = 0,
                                                  std::optional<Seconds> timeout = {}) = 0;
     virtual void system_reset() = 0;
     virtual void send_key(const std::string& keys) = 0;
@@ -128,8 +129,10 @@ class Vm {
     virtual void destroy(bool gracefully = true) = 0;
     /// Kills it at once.
     virtual void kill() = 0;
-    /// Lets go of a running machine: it stays for the job's next task.
+    /// Lets go of a running machine: it stays for the job's next task. This object is then dead.
     virtual void keep() = 0;
+    /// Closes every session that login() and its like opened and somebody still holds.
+    virtual void close_sessions() = 0;
 
     virtual pid_t get_pid() const = 0;
     /// Host address that reaches the NIC ("127.0.0.1" for user networking). Throws VMAddressError.
@@ -137,7 +140,7 @@ class Vm {
     /// Host port that reaches \p port of the guest. Throws VMPortNotRedirectedError.
     virtual std::uint16_t get_port(std::uint16_t port, std::size_t nic = 0) = 0;
     virtual std::string get_mac_address(std::size_t nic = 0) = 0;
-    virtual std::optional<std::uint16_t> vnc_port() const = 0;
+    virtual std::optional<std::uint16_t> vnc_port() = 0;
     /// Log of a serial port; the first one if \p serial is empty. Empty if there is none.
     virtual std::filesystem::path serial_log(const std::string& serial = {}) const = 0;
     /// QEMU's standard output and error.

@@ -35,12 +35,9 @@ std::string appended(std::string_view properties) {
 }
 
 /// A character device on a Unix socket that QEMU serves.
-std::string socket_chardev(const Placement& placement, const std::string& id,
-                           const std::filesystem::path& socket) {
-    const auto listener = placement.listeners.find(socket.filename());
-    const std::string where = listener == placement.listeners.end() ? "path=" + option_value(socket.native())
-                                                                    : fmt::format("fd={}", listener->second);
-    return fmt::format("socket,id={},{},server=on,wait=off", option_value(id), where);
+std::string socket_chardev(const std::string& id, const std::filesystem::path& socket) {
+    return fmt::format("socket,id={},path={},server=on,wait=off", option_value(id),
+                       option_value(socket.native()));
 }
 
 void add_machine(Argv& argv, const MachineSpec& machine, const Placement& placement) {
@@ -145,8 +142,7 @@ void add_display(Argv& argv, const Display& display, const MachineSpec& machine)
 void add_monitors(Argv& argv, const MachineSpec& machine, const Placement& placement) {
     for (const auto& monitor : machine.monitors) {
         const std::string id = (monitor.qmp ? "qmp_id_" : "hmp_id_") + monitor.name;
-        add(argv, "-chardev",
-            socket_chardev(placement, id, monitor_socket(placement.instance_dir, monitor.name)));
+        add(argv, "-chardev", socket_chardev(id, monitor_socket(placement.instance_dir, monitor.name)));
         add(argv, "-mon",
             fmt::format("chardev={},mode={}", option_value(id), monitor.qmp ? "control" : "readline"));
     }
@@ -156,8 +152,7 @@ void add_serials(Argv& argv, const MachineSpec& machine, const Placement& placem
     bool virtio_bus = false;
     for (const auto& serial : machine.serials) {
         const std::string chardev = "chardev_" + serial.name;
-        add(argv, "-chardev",
-            socket_chardev(placement, chardev, serial_socket(placement.instance_dir, serial.name)));
+        add(argv, "-chardev", socket_chardev(chardev, serial_socket(placement.instance_dir, serial.name)));
         std::string extra;
         if (serial.type == "virtconsole" || serial.type == "virtserialport") {
             if (!std::exchange(virtio_bus, true)) {
@@ -213,8 +208,9 @@ void add_nic(Argv& argv, const Nic& nic, const Placement& placement) {
     const std::string netdev = "netdev_" + nic.name;
     if (const auto tap = placement.taps.find(nic.name); tap != placement.taps.end()) {
         add(argv, "-netdev",
-            fmt::format("tap,id={},fd={}{}{}", option_value(netdev), tap->second,
-                        property("vhost", nic.vhost), appended(nic.netdev_properties)));
+            fmt::format("tap,id={},ifname={},script=no,downscript=no{}{}", option_value(netdev),
+                        option_value(tap->second), property("vhost", nic.vhost),
+                        appended(nic.netdev_properties)));
     } else {
         std::string user = "user,id=" + option_value(netdev);
         user += property("tftp", nic.tftp) + property("bootfile", nic.bootfile);

@@ -2,9 +2,8 @@
 /// \file
 /// From the description of a machine to QEMU's argv.
 ///
-/// Pure, so that two descriptions can be compared by their command lines (check_vm_needs_restart) and tests
-/// need no QEMU. Two forms differ in the sockets only: QEMU gets sockets that listen already (by descriptor,
-/// so that connecting never races its start), a person gets paths to paste.
+/// Pure, so that two descriptions can be compared by their command lines (check_vm_needs_restart), tests need
+/// no QEMU, and what is logged is what runs.
 #pragma once
 
 #include "runner/vm/qemu/machine.hpp"
@@ -24,11 +23,10 @@ struct Placement {
     bool kvm = false;
     std::map<std::string, std::string> macs;  ///< NIC → address
     std::map<std::string, std::map<std::string, std::uint16_t>>
-        forwarded;                    ///< NIC → redirection → port of the host
-    std::map<std::string, int> taps;  ///< NIC → descriptor of its tap; a bridge NIC without one
-                                      ///< falls back to user networking
+        forwarded;  ///< NIC → redirection → port of the host
+    std::map<std::string, std::string>
+        taps;  ///< NIC → tap device; a bridge NIC without one has user networking
     std::map<std::string, std::filesystem::path> overlays;  ///< drive → qcow2 overlay that takes the writes
-    std::map<std::string, int> listeners;                   ///< socket's file name → listening descriptor
     std::string uuid;                                       ///< where the parameters say "random"
 };
 

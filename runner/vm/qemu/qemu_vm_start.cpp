@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Starting a QEMU, and adopting one that runs.
+#include "runner/process/process.hpp"
+#include "runner/storage/image.hpp"
+#include "runner/support/file.hpp"
+#include "runner/support/log.hpp"
+#include "runner/support/strings.hpp"
+#include "runner/vm/accelerator.hpp"
+#include "runner/vm/qemu/qemu_vm.hpp"
+#include "runner/vm/qemu/qemu_vm_impl.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <net/if.h>
+#include <nlohmann/json.hpp>
+
+namespace vt::qemu {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* own_monitor = "runner";  ///< made where the parameters name no QMP monitor
+constexpr std::uint16_t first_port = 5000, last_port = 5899;  ///< of redirections, as Avocado-VT chooses them
+constexpr int port_tries = 4;
+
+bool has_qmp(const MachineSpec& machine) {
+    return std::any_of(machine.monitors.begin(), machine.monitors.end(), [](const auto& m) { return m.qmp; });
+}
+
+bool port_was_taken(std::string_view output) {
+    return output.find("Could not set up host forwarding rule") != std::string_view::npos;
+}
+
+/// QEMU's last words, without its own name before each line.
+std::string last_words(const fs::path& log) {
+    std::string text;
+    for (const auto& line : split(std::string(trim(read_tail(log, 2000))), '\n')) {
+        if (const auto words = trim(line); !words.empty()) {
+            const auto colon = words.find(": ");
+            const bool named = colon != std::string_view::npos &&
+                               words.substr(0, colon).find("qemu") != std::string_view::npos &&
+                               words.substr(0, colon).find(' ') == std::string_view::npos;
+            text += (text.empty() ? "" : "; ") + std::string(named ? words.substr(colon + 2) : words);
+        }
+    }
+    return text;
+}
+
+}  // namespace
+
+std::string QemuVm::death_text() const {
+    const Running& run = running();
+    std::string text = fmt::format("VM {}: QEMU (pid {}) ", name_, run.process->pid());
+    const auto status = const_cast<Running&>(run).process->status();
+    text += status ? "ended with " + status->text() : "has ended";
+    const auto words = last_words(run.log);
+    return text + (words.empty() ? ", without a word on its standard error" : "; it said: " + words);
+}
+
+void QemuVm::require_images(const MachineSpec& machine) const {
+    for (const auto& drive : machine.drives) {
+        std::error_code error;
+        if (drive.file.empty() || fs::exists(drive.file, error)) {
+            continue;
+        }
+        if (drive.cdrom) {
+            throw VMImageMissingError(
+                fmt::format("the file {} of CD {} is missing; put it there or change cdrom_{}",
+                            drive.file.native(), drive.name, drive.name));
+        }
+        throw VMImageMissingError(ImageMissingError(drive.file, drive.name).what());
+    }
+    for (const auto& [file, key] :
+         {std::pair{&machine.kernel, "kernel"}, std::pair{&machine.initrd, "initrd"}}) {
+        std::error_code error;
+        if (!file->empty() && !fs::exists(*file, error)) {
+            throw VMImageMissingError(
+                fmt::format("the file {} of parameter {} is missing; put it there, or let \"avocado "
+                            "vt-bootstrap\" make it",
+                            file->native(), key));
+        }
+    }
+}
+
+void QemuVm::make_instance() {
+    instance_ = random_name();
+    instance_dir_ = context_.job_dir / ("vm-" + instance_);
+    make_private_directory(instance_dir_);
+}
+
+void QemuVm::place_network(Running& run) const {
+    for (const auto& nic : run.machine.nics) {
+        if (const auto mac = macs_.find(nic.name); mac != macs_.end()) {
+            run.placement.macs[nic.name] = mac->second;
+        }
+        if (nic.backend == Nic::Backend::bridge) {
+            log::warning(
+                "NIC {} of {}: nettype bridge ({}) is not possible here, using user networking instead",
+                nic.name, name_,
+                ::if_nametoindex(nic.netdst.c_str()) == 0 ? "there is no bridge " + nic.netdst
+                                                          : "taps are not supported yet");
+        }
+        for (const auto& [redir, port] : nic.redirs) {
+            run.leases.push_back(
+                PortLease::take(context_.dirs.locks(), first_port, last_port, context_.holder));
+            run.placement.forwarded[nic.name][redir] = run.leases.back().port();
+        }
+    }
+}
+
+void QemuVm::place_overlays(Running& run) const {
+    for (const auto& drive : run.machine.drives) {
+        if (!drive.snapshot || drive.cdrom || drive.file.empty()) {
+            continue;
+        }
+        const fs::path overlay = instance_dir_ / ("overlay-" + drive.name + ".qcow2");
+        const auto view = params_.object_params(name_).object_params(drive.name);
+        Image::from_params(view, drive.name, context_.data_dir)
+            .make_overlay(overlay, Deadline::after(Seconds{60}));
+        run.placement.overlays[drive.name] = overlay;
+        log::debug("Writes to image {} go to {}", drive.name, overlay.native());
+    }
+}
+
+std::unique_ptr<Running> QemuVm::prepare() {
+    auto run = std::make_unique<Running>();
+    MachineSpec& machine = run->machine;
+    machine = MachineSpec::from_params(params_, name_, context_.data_dir);
+    require_images(machine);
+    const auto qemu = process::find_program(machine.qemu_binary);
+    if (!qemu) {
+        throw process::NotFoundError(
+            fmt::format("QEMU ({}) is not there; install qemu-system-x86 (Debian) or qemu-kvm (Fedora), or "
+                        "name it by --vt-qemu-bin",
+                        machine.qemu_binary));
+    }
+    if (!has_qmp(machine)) {
+        machine.monitors.push_back({own_monitor, true});
+    }
+    run->main_monitor = std::find_if(machine.monitors.begin(), machine.monitors.end(), [](const auto& m) {
+                            return m.qmp;
+                        })->name;
+    for (const auto& nic : machine.nics) {
+        if (nic.mac.empty() && !macs_.contains(nic.name)) {
+            macs_[nic.name] = MacAddress::random().text;
+        }
+    }
+    if (uuid_.empty()) {
+        uuid_ = random_uuid();
+    }
+    run->placement.uuid = uuid_;
+    if (machine.accelerator.empty()) {
+        const auto accelerator = probe_accelerator(*qemu, user_cache_dir(context_.dirs));
+        run->placement.kvm = accelerator.kvm();
+        log::info("Accelerator of {}: {} ({}{})", name_, accelerator.name(), accelerator.reason,
+                  accelerator.cached ? ", as found earlier" : "");
+    }
+    return run;
+}
+
+void QemuVm::launch(Running& run) {
+    run.placement.instance_dir = instance_dir_;
+    place_network(run);
+    place_overlays(run);
+    run.argv = qemu::command_line(run.machine, run.placement);
+    process::Command command;
+    command.argv = run.argv;
+    command.environment = run.machine.environment;
+    command.environment["LC_ALL"] = "C";
+    std::error_code error;
+    fs::create_directories(context_.log_dir, error);
+    run.log = context_.log_dir / ("qemu-" + name_ + ".log");
+    const UniqueFd output(::open(run.log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600));
+    if (!output) {
+        throw SystemError("make " + run.log.native(), errno);
+    }
+    run.process_name = "vm-" + instance_;
+    log::info("Running qemu command:\n{}", shell_quote(run.argv));
+    run.process = context_.guardian->start(run.process_name, command, output.get());
+    log::debug("QEMU of {} has pid {}", name_, run.process->pid());
+}
+
+MonitorAddress QemuVm::monitor_address(const Running& run, const std::string& name) const {
+    return {name, name_, monitor_socket(run.placement.instance_dir, name),
+            context_.log_dir / fmt::format("{}-{}-pid-{}.log", name, name_, run.process->pid())};
+}
+
+fs::path QemuVm::serial_log_path(const std::string& serial) const {
+    return context_.log_dir / fmt::format("serial-{}-{}.log", serial, name_);
+}
+
+void QemuVm::watch(Running& run) {
+    const auto watch = run.watch;
+    run.end_watch =
+        std::make_unique<EndWatch>(*context_.loop, run.process->pidfd(), [watch] { watch->process_ended(); });
+    auto& monitor = *run.qmp.at(run.main_monitor);
+    monitor.on_event([watch](const QmpEvent& event) {
+        if (event.name() == "GUEST_PANICKED") {
+            const auto info = event.data().value("info", nlohmann::json::object());
+            watch->guest_panicked(info.is_object() && !info.empty() ? info.dump() : "");
+        }
+    });
+    monitor.on_closed([watch](const std::string& reason) { watch->monitor_lost(reason); });
+}
+
+void QemuVm::connect_consoles(Running& run, const Deadline& deadline) {
+    for (const auto& serial : run.machine.serials) {
+        auto console = std::make_unique<SerialConsole>(*context_.loop,
+                                                       serial_socket(run.placement.instance_dir, serial.name),
+                                                       serial_log_path(serial.name), deadline);
+        console->watch([watch = run.watch](std::string_view line) { watch->serial_line(line); });
+        run.consoles[serial.name] = std::move(console);
+    }
+}
+
+void QemuVm::connect(Running& run, const Deadline& deadline) {
+    const auto address = monitor_address(run, run.main_monitor);
+    const int pidfd = run.process->pidfd();
+    if (!wait_for_socket(address.socket, pidfd, deadline)) {
+        throw MonitorConnectError(address.name, "QEMU ended");
+    }
+    // A QEMU that ends just now leaves a socket at which nobody will ever listen again, so no attempt takes
+    // long.
+    for (Seconds patience{1};; patience *= 2) {
+        try {
+            run.qmp[run.main_monitor] =
+                QmpMonitor::connect(*context_.loop, address, deadline.sooner(Deadline::after(patience)));
+            break;
+        } catch (const MonitorError&) {
+            if (deadline.expired() || wait_for_end(pidfd, Deadline::after(Seconds{0.1}))) {
+                throw;
+            }
+        }
+    }
+    watch(run);
+    connect_consoles(run, deadline);
+}
+
+void QemuVm::throw_create_error(const std::string& what, const std::string& output) const {
+    if (output.find("failed to initialize kvm") != std::string::npos ||
+        output.find("Could not access KVM") != std::string::npos) {
+        throw VMKVMInitError(what + "; set disable_kvm = yes to run without KVM");
+    }
+    throw VMCreateError(what);
+}
+
+/// True if it runs; false if a port was taken between our look and QEMU's and there are tries left.
+bool QemuVm::start_once(const Deadline& deadline, bool last_try) {
+    make_instance();
+    auto run = prepare();
+    try {
+        launch(*run);
+        connect(*run, deadline);
+    } catch (const MonitorError& lost) {
+        if (!run->process) {
+            throw;
+        }
+        // QEMU that refuses its command line closes its monitor first and ends right after.
+        const bool ended = wait_for_end(run->process->pidfd(), Deadline::after(Seconds{2}));
+        const std::string output = read_tail(run->log, 4000);
+        running_ = std::move(run);
+        const std::string what =
+            ended ? death_text() : fmt::format("VM {}: QEMU does not answer: {}", name_, lost.what());
+        running_->watch->expect_end();
+        clean_up();
+        if (ended && port_was_taken(output) && !last_try) {
+            log::info("A port that was free is taken; trying others ({})", what);
+            return false;
+        }
+        throw_create_error(what, output);
+    } catch (...) {
+        std::error_code error;
+        run.reset();
+        fs::remove_all(instance_dir_, error);
+        throw;
+    }
+    running_ = std::move(run);
+    return true;
+}
+
+void QemuVm::create(const Deadline& deadline) {
+    if (!is_dead()) {
+        destroy(false);
+    }
+    clean_up();
+    for (int left = port_tries - 1; !start_once(deadline, left == 0); --left) {
+    }
+    Running& run = running();
+    const Params view = params_.object_params(name_);
+    if (run.machine.start_paused && view.get("paused_after_start_vm") != "yes") {
+        try {
+            monitor().command("cont", deadline);
+        } catch (const MonitorSocketError&) {
+            wait_for_end(run.process->pidfd(), Deadline::after(Seconds{2}));
+            const auto what = death_text();
+            clean_up();
+            throw VMCreateError(what);
+        }
+    }
+}
+
+std::string QemuVm::state() const {
+    const Running& run = running();
+    nlohmann::json json = {{"instance", instance_},
+                           {"instance_dir", instance_dir_.native()},
+                           {"process", run.process_name},
+                           {"log", run.log.native()},
+                           {"kvm", run.placement.kvm},
+                           {"command_line", run.argv},
+                           {"uuid", uuid_},
+                           {"macs", macs_},
+                           {"forwarded", run.placement.forwarded},
+                           {"let_us_in", run.let_us_in}};
+    auto& overlays = json["overlays"] = nlohmann::json::object();
+    for (const auto& [drive, file] : run.placement.overlays) {
+        overlays[drive] = file.native();
+    }
+    auto& params = json["params"] = nlohmann::json::array();
+    params_.for_each([&](std::string_view key, std::string_view value) {
+        params.push_back({to_valid_utf8(key), to_valid_utf8(value)});
+    });
+    return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+bool QemuVm::adopt(const nlohmann::json& state) {
+    auto process = context_.guardian->adopt(state.at("process").get<std::string>());
+    if (!process) {
+        return false;
+    }
+    auto run = std::make_unique<Running>();
+    run->process = std::move(process);
+    run->process_name = state.at("process").get<std::string>();
+    run->log = state.at("log").get<std::string>();
+    instance_ = state.at("instance").get<std::string>();
+    instance_dir_ = state.at("instance_dir").get<std::string>();
+    uuid_ = state.at("uuid").get<std::string>();
+    macs_ = state.at("macs").get<std::map<std::string, std::string>>();
+    std::vector<std::pair<std::string, std::string>> pairs;
+    for (const auto& pair : state.at("params")) {
+        pairs.emplace_back(pair.at(0).get<std::string>(), pair.at(1).get<std::string>());
+    }
+    params_ = Params(pairs);
+    run->machine = MachineSpec::from_params(params_, name_, context_.data_dir);
+    if (!has_qmp(run->machine)) {
+        run->machine.monitors.push_back({own_monitor, true});
+    }
+    run->main_monitor =
+        std::find_if(run->machine.monitors.begin(), run->machine.monitors.end(), [](const auto& m) {
+            return m.qmp;
+        })->name;
+    Placement& placement = run->placement;
+    placement.instance_dir = instance_dir_;
+    placement.kvm = state.at("kvm").get<bool>();
+    placement.uuid = uuid_;
+    for (const auto& nic : run->machine.nics) {
+        if (const auto mac = macs_.find(nic.name); mac != macs_.end()) {
+            placement.macs[nic.name] = mac->second;
+        }
+    }
+    placement.forwarded = state.at("forwarded").get<decltype(placement.forwarded)>();
+    for (const auto& [drive, file] : state.at("overlays").items()) {
+        placement.overlays[drive] = file.get<std::string>();
+    }
+    run->argv = state.at("command_line").get<std::vector<std::string>>();
+    run->let_us_in = state.at("let_us_in").get<bool>();
+    connect(*run, Deadline::after(Seconds{10}));
+    running_ = std::move(run);
+    log::info("VM {} (pid {}), left by an earlier test of this job, goes on", name_, get_pid());
+    return true;
+}
+
+std::shared_ptr<Vm> make_vm(const std::string& name, const Params& params, const VmContext& context) {
+    return std::make_shared<QemuVm>(name, params, context);
+}
+
+std::shared_ptr<Vm> adopt_vm(const std::string& name, const Params& params, const std::string& state,
+                             const VmContext& context) {
+    auto vm = std::make_shared<QemuVm>(name, params, context);
+    try {
+        if (vm->adopt(nlohmann::json::parse(state))) {
+            return vm;
+        }
+        log::debug("VM {} of an earlier test is gone", name);
+    } catch (const std::exception& error) {
+        log::warning("VM {} of an earlier test cannot be taken over: {}", name, error.what());
+    }
+    return nullptr;
+}
+
+}  // namespace vt::qemu
