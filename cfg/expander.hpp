@@ -2,9 +2,9 @@
 /// \file expander.hpp
 /// Makes dictionaries from a Program, one at a time and in upstream's order.
 ///
-/// The first dictionary costs what the first costs: nothing is collected, memory stays flat however many there are. All
-/// views of a Dictionary point into the Program or into the Expander's arena and live until the next call of `next()`;
-/// `to_params()` is the copy to keep.
+/// The first dictionary costs what the first costs: nothing is collected, memory stays flat however many
+/// there are. All views of a Dictionary point into the Program or into the Expander's arena and live until
+/// the next call of `next()`; `to_params()` is the copy to keep.
 #pragma once
 
 #include "cfg/params.hpp"
@@ -24,19 +24,21 @@ namespace vt::cfg {
 struct Entry {
     std::string_view key;
     std::string_view value;
-    std::uint32_t rank = 0;  ///< the key's place among all keys of the program in code point order, or `no_rank`
-    bool plain = false;      ///< the value has nothing that JSON escapes
+    std::uint32_t rank =
+        0;               ///< the key's place among all keys of the program in code point order, or `no_rank`
+    bool plain = false;  ///< the value has nothing that JSON escapes
 
     static constexpr std::uint32_t no_rank = UINT32_MAX;
 };
 
-/// One expanded dictionary. `name`, `shortname`, `dep` and the two file maps stand beside the ordinary entries.
+/// One expanded dictionary. `name`, `shortname`, `dep` and the two file maps stand beside the ordinary
+/// entries.
 struct Dictionary {
     std::string_view name;
     std::string_view shortname;
-    std::vector<std::string> dep;
-    FileMap name_map;
-    FileMap short_name_map;
+    std::vector<std::string_view> dep;
+    std::vector<std::pair<std::string_view, std::string_view>> name_map;
+    std::vector<std::pair<std::string_view, std::string_view>> short_name_map;
     /// Ordinary keys in insertion order.
     std::vector<Entry> entries;
     /// How many entries stand before the maps in insertion order.
@@ -51,7 +53,7 @@ struct Dictionary {
 
 /// A lazy sequence of dictionaries.
 class Expander {
- public:
+  public:
     explicit Expander(Program program);
     ~Expander();
     Expander(Expander&&) noexcept;
@@ -63,7 +65,7 @@ class Expander {
     /// As next(), but only `name` and `shortname` are made (fast: no statement is run). The two may be mixed.
     const Dictionary* next_name();
 
- private:
+  private:
     struct State;
     std::unique_ptr<State> state_;
 };

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /// \file params.hpp
-/// The parameters of one test, as users of Avocado-VT know them: an ordered dictionary of strings in which a key with
-/// an object's name as its suffix (`mem_vm1`) overrides the plain one (`mem`) for that object.
+/// The parameters of one test, as users of Avocado-VT know them: an ordered dictionary of strings in which a
+/// key with an object's name as its suffix (`mem_vm1`) overrides the plain one (`mem`) for that object.
 ///
-/// A test has about 260 parameters and asks for object parameters hundreds of times, so a `Params` is a small handle:
-/// a shared immutable table plus the few keys that differ from it. Copies and `object_params()` cost a scan of the
-/// keys and no string; a copy never sees later changes of the original (upstream's semantics, which copies).
+/// A test has about 260 parameters and asks for object parameters hundreds of times, so a `Params` is a small
+/// handle: a shared immutable table plus the few keys that differ from it. Copies and `object_params()` cost
+/// a scan of the keys and no string; a copy never sees later changes of the original (upstream's semantics,
+/// which copies).
 ///
-/// What is ugly: the values upstream keeps as Python objects in the same dictionary (`dep`, a list, and the two file
-/// maps) do not fit a dictionary of strings and stand apart. Integers in Python's notation have no sized type, so
-/// `get_numeric` refuses what does not fit 64 bits.
+/// What is ugly: the values upstream keeps as Python objects in the same dictionary (`dep`, a list, and the
+/// two file maps) do not fit a dictionary of strings and stand apart. Integers in Python's notation have no
+/// sized type, so `get_numeric` refuses what does not fit 64 bits.
 #pragma once
 
 #include "runner/support/error.hpp"
@@ -29,19 +30,20 @@ namespace vt {
 
 /// A parameter that the test cannot do without is not set; the test ends as SKIP, the reason names the key.
 class MissingParam : public Error {
- public:
+  public:
     explicit MissingParam(const std::string& key);
 
     /// The key that was asked for.
     const std::string& key() const noexcept { return key_; }
 
- private:
+  private:
     std::string key_;
 };
 
-/// A parameter is set to something that cannot be read as what was asked for; the message names key and value.
+/// A parameter is set to something that cannot be read as what was asked for; the message names key and
+/// value.
 class BadParam : public Error {
- public:
+  public:
     BadParam(const std::string& key, const std::string& value, const std::string& wanted);
 };
 
@@ -59,7 +61,7 @@ struct ParamsExtras {
 
 /// An ordered dictionary of strings. Reading one object from several threads is safe, changing it is not.
 class Params {
- public:
+  public:
     using Pair = std::pair<std::string_view, std::string_view>;
 
     /// Empty.
@@ -105,23 +107,25 @@ class Params {
     std::vector<std::string> get_list(std::string_view key, std::string_view fallback = {},
                                       std::optional<std::string_view> delimiter = std::nullopt) const;
 
-    /// The words of the value as `name=value`, split at the first `=`, both trimmed; of equal names the last value
-    /// wins. BadParam for a word without `=`.
+    /// The words of the value as `name=value`, split at the first `=`, both trimmed; of equal names the last
+    /// value wins. BadParam for a word without `=`.
     std::vector<std::pair<std::string, std::string>> get_dict(
         std::string_view key, std::string_view fallback = {},
         std::optional<std::string_view> delimiter = std::nullopt) const;
 
-    /// The names of the objects in a list (`vms`, `images`, `nics`): its words without repeats, none if not set.
+    /// The names of the objects in a list (`vms`, `images`, `nics`): its words without repeats, none if not
+    /// set.
     std::vector<std::string> objects(std::string_view key) const;
 
-    /// The parameters as one object sees them: each key that ends in `_name` also sets the key cut at its first
+    /// The parameters as one object sees them: each key that ends in `_name` also sets the key cut at its
+    /// first
     /// `_name`, the last in order wins. Suffixed keys stay. Chain it from the outer object to the inner one
     /// (`object_params("vm1").object_params("nic1")` reads `mac_nic1_vm1`).
     Params object_params(std::string_view name) const;
 
     /// (`base1`, value or nothing) … up to the number under `count_key`, 1 if that is not set.
-    std::vector<std::pair<std::string, std::optional<std::string>>> object_counts(std::string_view count_key,
-                                                                                  std::string_view base_name) const;
+    std::vector<std::pair<std::string, std::optional<std::string>>> object_counts(
+        std::string_view count_key, std::string_view base_name) const;
 
     /// The keys that are set and not empty, in the order given.
     Params copy_from_keys(const std::vector<std::string>& keys) const;
@@ -150,11 +154,13 @@ class Params {
     /// Same keys and values, in whatever order, and the same extras (Python's meaning of equal dictionaries).
     bool operator==(const Params& other) const;
 
- private:
+  private:
     struct Table;
     struct Change;
 
     explicit Params(std::shared_ptr<const Table> table);
+    template <typename Visit>
+    void visit(Visit visit_entry) const;
     const Change* find_change(std::string_view key) const;
     void put(std::string_view key, std::string_view value, std::shared_ptr<const void> owner);
     void rebase();

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /// \file parser.hpp
-/// Reads Cartesian configurations: files, strings and single statements, each added at the end of what was read before,
-/// into a Program that an Expander runs.
+/// Reads Cartesian configurations: files, strings and single statements, each added at the end of what was
+/// read before, into a Program that an Expander runs.
 ///
-/// The parser keeps the tree of nodes that grows while it reads; `program()` freezes it into the flat form. A statement that
-/// fails leaves the parser as it was before that statement (upstream keeps the half it had read).
+/// The parser keeps the tree of nodes that grows while it reads; `program()` freezes it into the flat form. A
+/// statement that fails leaves the parser as it was before that statement (upstream keeps the half it had
+/// read).
 #pragma once
 
 #include "cfg/errors.hpp"
@@ -21,14 +22,15 @@ namespace vt::cfg {
 /// Limits against hostile or broken input. Each one names itself in the LimitError it raises.
 struct Limits {
     std::size_t include_depth = 100;
-    std::size_t nesting_depth = 400;           ///< blocks inside blocks
-    std::size_t line_length = 1U << 20;        ///< bytes of one line
-    std::size_t total_bytes = 256U << 20;      ///< bytes of all sources together
-    std::size_t statements = 8'000'000;        ///< of all sources together
-    std::size_t value_length = 64U << 20;      ///< bytes of one value while expanding
-    std::size_t dictionary_bytes = 256U << 20; ///< bytes of all values of one dictionary
-    std::size_t join_depth = 64;               ///< words of one join
-    unsigned regex_match_limit = 1'000'000;    ///< PCRE2's match limit for one key
+    std::size_t nesting_depth = 400;            ///< blocks inside blocks
+    std::size_t line_length = 1U << 20;         ///< bytes of one line
+    std::size_t total_bytes = 256U << 20;       ///< bytes of all sources together
+    std::size_t statements = 8'000'000;         ///< of all sources together
+    std::size_t value_length = 64U << 20;       ///< bytes of one value while expanding
+    std::size_t dictionary_bytes = 256U << 20;  ///< bytes of all values of one dictionary
+    std::size_t join_depth = 64;                ///< words of one join
+    unsigned regex_match_limit = 1'000'000;     ///< PCRE2's match limit for one key
+    unsigned fruitless_nodes = 500'000'000;     ///< nodes walked between two dictionaries
 };
 
 /// How a configuration is read and expanded.
@@ -66,7 +68,7 @@ struct Input {
 
 /// A growing configuration.
 class Parser {
- public:
+  public:
     explicit Parser(Options options = {});
     ~Parser();
     Parser(Parser&&) noexcept;
@@ -91,7 +93,7 @@ class Parser {
     /// What was read so far, ready to expand; later additions do not change it.
     Program program() const;
 
- private:
+  private:
     struct State;
     std::unique_ptr<State> state_;
 };

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /// \file program.hpp
-/// A configuration that has been read, as an immutable value that is cheap to copy and safe to share between threads.
+/// A configuration that has been read, as an immutable value that is cheap to copy and safe to share between
+/// threads.
 ///
-/// Behind the handle is an Image (image.hpp): flat arrays of plain numbers which refer to each other by index, so that the
-/// same bytes serve in memory and, mapped, from the compiled cache.
+/// Behind the handle is an Image (image.hpp): flat arrays of plain numbers which refer to each other by
+/// index, so that the same bytes serve in memory and, mapped, from the compiled cache.
 #pragma once
 
 #include <memory>
@@ -16,7 +17,7 @@ struct Image;
 
 /// A compiled configuration.
 class Program {
- public:
+  public:
     explicit Program(std::shared_ptr<const Image> image) : image_(std::move(image)) {}
 
     const Image& image() const noexcept { return *image_; }
@@ -24,7 +25,7 @@ class Program {
     /// The files it was read from, in the order of reading, included ones too; each once.
     std::vector<std::string> files() const;
 
- private:
+  private:
     std::shared_ptr<const Image> image_;
 };
 

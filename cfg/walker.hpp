@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/// \file walker.hpp
+/// Walks the graph of an Image from its top to its leaf, once for each dictionary.
+///
+/// A filter is judged at every node of the way until its outcome is certain: it holds as soon as the labels
+/// passed make it hold, it fails as soon as neither they nor any label that can still come could. So a
+/// subtree without results is left at the first node that proves it, and a filter that has been decided is
+/// not looked at again below that node. Conditions are decided in the same way; where the walk reaches a
+/// leaf, all of them are.
+#pragma once
+
+#include "cfg/image.hpp"
+#include "cfg/record.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vt::cfg {
+
+/// An entry of `dep`: the labels in front of the variant, as a length of the name, and the block that was
+/// asked for.
+struct DepMark {
+    std::uint32_t name_length = 0;
+    std::uint32_t block = 0;
+};
+
+/// A walk. The image must outlive it.
+class Walker {
+  public:
+    explicit Walker(const Image& image);
+    ~Walker();
+    Walker(Walker&&) noexcept;
+    Walker& operator=(Walker&&) noexcept;
+
+    /// Only what has this full name; only for images without joins.
+    void search(std::string_view full_name);
+
+    /// Goes to the next leaf; false after the last. Throws LimitError, ExpansionError.
+    bool advance();
+
+    /// The names of where it stands.
+    std::string_view name() const;
+    std::string_view shortname() const;
+
+    /// Runs the statements of where it stands into `record`.
+    void make(Record& record) const;
+
+    /// All entries of `dep` of where it stands.
+    std::vector<std::string> dep() const;
+
+  private:
+    enum class Verdict { fails, open, holds };
+
+    struct Frame {
+        std::uint32_t node = 0;
+        std::uint32_t next_child = 0;
+        std::uint32_t filters = 0;  ///< sizes of the stacks before this node
+        std::uint32_t conditions = 0;
+        std::uint32_t labels = 0;
+        std::uint32_t name = 0;
+        std::uint32_t shortname = 0;
+        std::uint32_t deps = 0;
+        std::uint64_t results = 0;
+    };
+
+    struct Join;
+
+    /// A walk of one word of a join, beginning where `outer` stands.
+    Walker(const Walker& outer, std::uint32_t node, std::uint32_t word);
+
+    bool enter(std::uint32_t number, std::uint32_t extra_filter = none);
+    bool names_match(const Node& node) const;
+    void push_names(const Node& node);
+    void leave();
+    bool step();
+    void start_join();
+    bool next_combination();
+    void make_joined(Record& record) const;
+    [[noreturn]] void refuse_join(const Walker& first, const Walker& second) const;
+    void restart() { started_ = false; }
+
+    bool judge(const Node& node, const Frame& frame, std::uint32_t extra_filter);
+    bool judge_filter(const Guard& guard);
+    bool judge_condition(std::uint32_t number);
+    bool open_guards(Range guards);
+
+    Verdict verdict(const Filter& filter) const;
+    Verdict block_verdict(Range block) const;
+    bool can_come(std::uint32_t symbol) const { return (below_[symbol / 64] >> (symbol % 64) & 1U) != 0; }
+    bool label_is(const Label& label, std::uint32_t symbol) const {
+        return label.name_symbol == symbol || label.exact_symbol == symbol;
+    }
+
+    const Image* image_;
+    std::uint32_t root_;
+    std::uint32_t root_filter_ = none;
+    bool root_joins_ = true;
+    bool started_ = false;
+    std::size_t base_ = 0;  ///< frames that belong to the walk this one began in
+    std::vector<Frame> frames_;
+    std::vector<Guard> filters_;
+    std::vector<std::uint32_t> conditions_;
+    std::vector<Label> labels_;
+    std::vector<std::uint32_t> present_;  ///< by symbol: how many labels passed have it
+    std::vector<std::uint8_t> holds_;     ///< by condition: how it was decided
+    const std::uint64_t* below_ = nullptr;
+    std::string name_;
+    std::string shortname_;
+    std::vector<DepMark> deps_;
+    std::string target_;
+    bool searching_ = false;
+    std::uint64_t results_ = 0;
+    std::uint64_t fruitless_ = 0;
+    std::unique_ptr<Join> join_;
+};
+
+}  // namespace vt::cfg
