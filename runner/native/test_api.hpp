@@ -90,12 +90,13 @@ class Vm {
     void verify_alive();
     /// Throws VMDeadKernelCrashError if the serial console shows a kernel crash.
     void verify_kernel_crash();
-    /// A shell through the network; waits until the guest answers. \p nic counts from 0.
-    Session wait_for_login(Seconds timeout = Seconds(240), int nic = 0);
+    /// A shell through the network; waits until the guest answers; \p timeout defaults to the
+    /// parameter login_timeout. \p nic counts from 0.
+    Session wait_for_login(std::optional<Seconds> timeout = {}, std::size_t nic = 0);
     /// The same in one attempt.
-    Session login(Seconds timeout = Seconds(10), int nic = 0);
+    Session login(std::optional<Seconds> timeout = {}, std::size_t nic = 0);
     /// A shell on the serial console; waits until the guest asks for a login.
-    Session wait_for_serial_login(Seconds timeout = Seconds(240));
+    Session wait_for_serial_login(std::optional<Seconds> timeout = {});
     void pause();
     void resume();
     /// Reboots through the guest's shell and returns a new one.

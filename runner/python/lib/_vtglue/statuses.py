@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which status an exception means, and the exceptions that mean a status.
+
+The classes are Avocado's own, imported when the first one is needed: importing Avocado costs a third of a second.
+"""
+
+import logging
+import os
+import sys
+import traceback
+from collections import namedtuple
+
+#: How a test ended that did not pass; all strings.
+Verdict = namedtuple("Verdict", "status reason fail_class traceback")
+
+_STATUSES = ("FAIL", "ERROR", "CANCEL", "SKIP", "WARN", "INTERRUPTED")
+_REASON_LIMIT = 1000
+_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+_module = None
+
+
+def exceptions():
+    """The module with the status exceptions: avocado.core.exceptions, else the fallback."""
+    global _module
+    if _module is None:
+        try:
+            from avocado.core import exceptions as found
+        except ImportError as error:
+            logging.getLogger("vt").warning(
+                "Avocado cannot be imported from %s (%s): test.fail() and the like raise stand-ins of its exceptions",
+                sys.executable,
+                error,
+            )
+            from _vtglue import fallback as found
+        _module = found
+    return _module
+
+
+def of_core(fail_class, text):
+    """The Python exception for one that the core raised."""
+    module = exceptions()
+    return getattr(module, fail_class, module.TestError)(text)
+
+
+def _base_classes():
+    """Every TestBaseException of this process; empty as long as nobody imported one."""
+    names = ("avocado.core.exceptions", "_vtglue.fallback")
+    return tuple(
+        sys.modules[name].TestBaseException for name in names if name in sys.modules
+    )
+
+
+def _status(error):
+    bases = _base_classes()
+    if bases and isinstance(error, bases):
+        status = str(getattr(error, "status", "ERROR")).upper()
+        return status if status in _STATUSES else "ERROR"
+    if isinstance(error, KeyboardInterrupt):
+        return "INTERRUPTED"
+    return "ERROR"
+
+
+def _place(error):
+    """file.py:line of the innermost frame that is the test's own, or ''."""
+    frames = traceback.extract_tb(error.__traceback__)
+    foreign = [f for f in frames if not f.filename.startswith((_OURS, "<frozen"))]
+    if not foreign:
+        return ""
+    return "%s:%s" % (os.path.basename(foreign[-1].filename), foreign[-1].lineno)
+
+
+def _one_sentence(text):
+    text = " ".join(text.split())
+    return text if len(text) <= _REASON_LIMIT else text[: _REASON_LIMIT - 1] + "…"
+
+
+def _hint(error):
+    name = getattr(error, "name", None) or ""
+    if isinstance(error, ImportError) and name.split(".")[0] in ("virttest", "aexpect"):
+        return "; this runner does not have that part of %s yet" % name.split(".")[0]
+    return ""
+
+
+def _reason(error, status):
+    text = str(error)
+    if isinstance(error, SystemExit):
+        text = "the test ended itself by sys.exit(%s)" % (text or "0")
+    elif isinstance(error, SyntaxError) and error.filename:
+        text = "%s does not compile: %s (line %s)" % (
+            os.path.basename(error.filename),
+            error.msg,
+            error.lineno,
+        )
+    elif isinstance(error, _base_classes()) and text:
+        return _one_sentence(text)
+    else:
+        text = type(error).__name__ + (": " + text if text else "") + _hint(error)
+    place = _place(error)
+    return _one_sentence(text + (" (%s)" % place if place else ""))
+
+
+def _own_traceback(error):
+    """The traceback without the frames of this package."""
+    frames = error.__traceback__
+    glue = os.path.dirname(os.path.abspath(__file__))
+    while frames and frames.tb_frame.f_code.co_filename.startswith(glue):
+        frames = frames.tb_next
+    try:
+        return "".join(traceback.format_exception(type(error), error, frames))
+    except Exception as broken:  # an exception whose __str__ raises
+        return "%s (its traceback cannot be printed: %r)\n" % (type(error).__name__, broken)
+
+
+def verdict(error):
+    """What `error`, raised by a test, means; the traceback goes to the log."""
+    status = _status(error)
+    try:
+        reason = _reason(error, status)
+    except Exception as broken:
+        reason = "%s, whose text cannot be had: %r" % (type(error).__name__, broken)
+    trace = _own_traceback(error)
+    level = logging.ERROR if status in ("FAIL", "ERROR") else logging.DEBUG
+    log = logging.getLogger("avocado.test")
+    context = getattr(error, "_context", None)
+    if context:
+        log.log(level, "Context: %s", context)
+    log.log(level, "%s", trace.rstrip("\n"))
+    return Verdict(status, reason, type(error).__name__, trace)

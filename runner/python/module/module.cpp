@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/// \file
+/// The extension module `_vt`: names for the core's classes, one file a subject. The classes that tests see
+/// are Python ones around these (virttest, aexpect), which add upstream's signatures; nothing but they should
+/// import `_vt`.
+#include "runner/python/module/bind.hpp"
+
+PYBIND11_MODULE(_vt, module) {
+    module.doc() = "The core of avocado-runner-vt; use virttest and aexpect instead.";
+    vt::python::bind_errors(module);
+    vt::python::bind_log(module);
+    vt::python::bind_params(module);
+    vt::python::bind_session(module);
+    vt::python::bind_monitor(module);
+    vt::python::bind_vm(module);
+    vt::python::bind_env(module);
+    vt::python::bind_context(module);
+}
