@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "runner/nrunner/body_process.hpp"
+
+#include "runner/process/spawn.hpp"
+#include "runner/support/error.hpp"
+
+#include <array>
+#include <cerrno>
+#include <condition_variable>
+#include <csignal>
+#include <cstdio>
+#include <iostream>
+#include <mutex>
+#include <thread>
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace vt::nrunner {
+
+/// What the body does when told to stop; shared with the thread that is told.
+struct StopHandler {
+    std::mutex mutex;
+    std::function<void(const std::string&)> action;
+};
+
+void BodyContext::on_stop(std::function<void(const std::string& reason)> handler) {
+    const std::lock_guard lock(stop_->mutex);
+    stop_->action = std::move(handler);
+}
+
+/// Hears the supervisor's word on a thread of its own, whatever the test does.
+class StopListener {
+  public:
+    static void listen(BodyContext& context) {
+        context.stop_ = std::make_shared<StopHandler>();
+        std::thread([handler = context.stop_, fd = context.channel().fd()] { hear(fd, *handler); }).detach();
+    }
+
+  private:
+    static void hear(int fd, StopHandler& handler) {
+        std::array<char, 4096> buffer{};
+        ssize_t size = 0;
+        while ((size = ::recv(fd, buffer.data(), buffer.size(), 0)) < 0 && errno == EINTR) {
+        }
+        if (size <= 0) {
+            return;  // the supervisor is gone, and the kernel ends this process too
+        }
+        {
+            const std::lock_guard lock(handler.mutex);
+            if (handler.action) {
+                try {
+                    handler.action(std::string(buffer.data(), static_cast<std::size_t>(size)));
+                } catch (const std::exception& error) {
+                    log::warning("the test's machines were not taken down well: {}", error.what());
+                }
+            }
+        }
+        ::kill(0, SIGKILL);  // whatever the test is doing; nothing is left to be told
+    }
+};
+
+namespace {
+
+struct PipeEnds {
+    UniqueFd ours;
+    UniqueFd theirs;
+};
+
+PipeEnds make_pipe() {
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
+        throw SystemError("cannot make a pipe for the test's output", errno);
+    }
+    PipeEnds pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
+    ::fcntl(pipe.ours.get(), F_SETFL, O_NONBLOCK);
+    ::fcntl(pipe.ours.get(), F_SETPIPE_SZ, 1 << 20);
+    return pipe;
+}
+
+PipeEnds make_channel() {
+    std::array<int, 2> ends{};
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+        throw SystemError("cannot make the channel to the test's process", errno);
+    }
+    PipeEnds channel{UniqueFd(ends[0]), UniqueFd(ends[1])};
+    ::fcntl(channel.ours.get(), F_SETFL, O_NONBLOCK);
+    return channel;
+}
+
+/// The body's ties to the supervisor \p parent, whose end is its own, and its descriptors: the three standard
+/// ones and \p channel, whose new number is returned. Everything else was the supervisor's.
+int settle(pid_t parent, const UniqueFd& output, const UniqueFd& error, const UniqueFd& channel) {
+    ::setpgid(0, 0);
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) {
+        ::_exit(1);
+    }
+    ::prctl(PR_SET_NAME, "vt-test");
+    const UniqueFd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    ::dup2(null.get(), STDIN_FILENO);
+    ::dup2(output.get(), STDOUT_FILENO);
+    ::dup2(error.get(), STDERR_FILENO);
+    constexpr int place = 3;
+    if (channel.get() == place || ::dup3(channel.get(), place, O_CLOEXEC) == place) {
+        ::syscall(SYS_close_range, unsigned{place + 1}, ~0U, 0U);
+    }
+    // Lines appear when they are written, whatever the C library thinks of pipes.
+    std::setvbuf(stdout, nullptr, _IOLBF, 0);
+    return place;
+}
+
+TestResult run_guarded(const TestBody& body, BodyContext& context) {
+    try {
+        return body(context);
+    } catch (const std::exception& error) {
+        return {Status::error, error.what(), "Error", {}, {}};
+    } catch (...) {
+        return {Status::error, "the test threw something that is no exception", {}, {}, {}};
+    }
+}
+
+[[noreturn]] void live(const Task& task, const std::string& output_dir, const TestBody& body, UniqueFd socket,
+                       const sigset_t& mask) {
+    BodyChannel channel(std::move(socket));
+    log::set_sink([&](log::Level level, std::string_view logger, std::string_view line) {
+        channel.log(level, logger, line);
+    });
+    BodyContext context(task, channel, output_dir);
+    StopListener::listen(context);  // with every signal still blocked
+    ::pthread_sigmask(SIG_SETMASK, &mask, nullptr);
+    const auto result = run_guarded(body, context);
+    context.on_stop({});
+    std::cout.flush();
+    std::fflush(nullptr);
+    channel.result(result);
+    // No destructors of statics and no exit handlers: threads of the test may still run.
+    ::_exit(0);
+}
+
+}  // namespace
+
+BodyProcess::BodyProcess(const Task& task, const std::string& output_dir, const TestBody& body,
+                         const sigset_t& mask) {
+    auto output = make_pipe();
+    auto error = make_pipe();
+    auto channel = make_channel();
+    const pid_t parent = ::getpid();
+    pid_ = ::fork();
+    if (pid_ < 0) {
+        throw SystemError("cannot start the test's process", errno);
+    }
+    if (pid_ == 0) {
+        const int place = settle(parent, output.theirs, error.theirs, channel.theirs);
+        live(task, output_dir, body, UniqueFd(place), mask);
+    }
+    ::setpgid(pid_, pid_);  // whoever of the two comes first
+    pidfd_ = process::open_pidfd(pid_);
+    output_ = std::move(output.ours);
+    error_ = std::move(error.ours);
+    channel_ = std::move(channel.ours);
+}
+
+BodyProcess::~BodyProcess() {
+    if (pid_ > 0 && !collected_) {
+        kill();
+        ::waitpid(pid_, nullptr, 0);
+    }
+}
+
+std::optional<std::string> BodyProcess::read(UniqueFd& fd) {
+    std::string buffer(64 * 1024, '\0');
+    const auto size = ::read(fd.get(), buffer.data(), buffer.size());
+    if (size < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return std::string();
+    }
+    if (size <= 0) {
+        fd.reset();
+        return std::nullopt;
+    }
+    buffer.resize(static_cast<std::size_t>(size));
+    return buffer;
+}
+
+std::optional<std::string> BodyProcess::read_packet() {
+    std::string buffer(packet_limit + 16 * 1024, '\0');
+    const auto size = ::recv(channel_.get(), buffer.data(), buffer.size(), 0);
+    if (size < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return std::nullopt;
+    }
+    if (size <= 0) {
+        channel_.reset();
+        return std::nullopt;
+    }
+    buffer.resize(static_cast<std::size_t>(size));
+    return buffer;
+}
+
+void BodyProcess::ask_to_stop(const std::string& reason) {
+    const auto text = reason.substr(0, 4000);
+    ::send(channel_.get(), text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+void BodyProcess::kill() {
+    if (!collected_) {
+        ::kill(-pid_, SIGKILL);
+        ::kill(pid_, SIGKILL);
+    }
+}
+
+process::ExitStatus BodyProcess::collect() {
+    int status = 0;
+    while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+    }
+    collected_ = true;
+    return process::ExitStatus::from_wait(status);
+}
+
+}  // namespace vt::nrunner

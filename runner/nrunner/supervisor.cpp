@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "runner/nrunner/supervisor.hpp"
+
+#include "runner/nrunner/body_process.hpp"
+#include "runner/nrunner/line_splitter.hpp"
+#include "runner/nrunner/message.hpp"
+#include "runner/nrunner/outbox.hpp"
+#include "runner/process/guardian.hpp"
+#include "runner/process/spawn.hpp"
+#include "runner/process/sweeper.hpp"
+#include "runner/support/file.hpp"
+#include "runner/support/journal.hpp"
+#include "runner/support/runtime_dirs.hpp"
+#include "runner/support/strings.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <deque>
+#include <memory>
+
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace vt::nrunner {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t remembered_lines = 3;
+constexpr Seconds sweep_time{2};
+constexpr Seconds hurried_sweep_time{0.15};    // inside Avocado's second
+constexpr Seconds hurried_delivery_time{0.2};  // there is nobody, or nobody who waits, at the other end
+constexpr Seconds time_limit_grace{10};
+
+/// Signals that mean "end", held back so that the loop can read them; what was before is put back at the end.
+class EndSignals {
+  public:
+    EndSignals() {
+        sigset_t set;
+        sigemptyset(&set);
+        for (const int number : {SIGTERM, SIGINT, SIGHUP}) {
+            sigaddset(&set, number);
+        }
+        ::pthread_sigmask(SIG_BLOCK, &set, &before_);
+        fd_.reset(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+        if (!fd_) {
+            throw SystemError("cannot read signals", errno);
+        }
+        // An Avocado in the background ignores what its terminal sends; the body's programs need not inherit
+        // that.
+        pipe_before_ = ::signal(SIGPIPE, SIG_IGN);
+    }
+    ~EndSignals() {
+        ::signal(SIGPIPE, pipe_before_);
+        ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+    }
+    EndSignals(const EndSignals&) = delete;
+    EndSignals& operator=(const EndSignals&) = delete;
+
+    int fd() const { return fd_.get(); }
+    const sigset_t& before() const { return before_; }
+    /// The number of a signal that came; 0 if none did.
+    int take() const {
+        signalfd_siginfo info{};
+        return ::read(fd_.get(), &info, sizeof info) == sizeof info ? static_cast<int>(info.ssi_signo) : 0;
+    }
+
+  private:
+    UniqueFd fd_;
+    sigset_t before_{};
+    void (*pipe_before_)(int) = SIG_DFL;
+};
+
+std::string signal_reason(int number) {
+    switch (number) {
+        case SIGTERM:
+            return "Test interrupted: the runner was told to end (SIGTERM), by a timeout of Avocado's or by "
+                   "its user";
+        case SIGINT:
+            return "Test interrupted by the user (SIGINT)";
+        default:
+            return "Test interrupted: the terminal is gone (SIGHUP)";
+    }
+}
+
+/// A pidfd of the parent; none if there is no parent to be watched. A parent that is gone already has handed
+/// us to its own, so its end would be missed: \p parent is who it was at the start of this process.
+UniqueFd open_parent() {
+    return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, ::getppid(), 0)));
+}
+
+/// One task's supervision, from `started` to `finished`.
+class Supervisor {
+  public:
+    Supervisor(Task task, const TestBody& body, const SupervisorOptions& options)
+        : task_(std::move(task)),
+          body_function_(body),
+          options_(options),
+          parent_(options.watch_parent ? open_parent() : UniqueFd()),
+          messages_(options.task_messages ? task_.id : "", options.task_messages ? task_.job_id : ""),
+          outbox_(task_.status_uris, true) {}
+
+    void run() {
+        log::set_sink([this](log::Level level, std::string_view logger, std::string_view line) {
+            outbox_.post(messages_.log(level, logger, line));
+        });
+        supervise();
+        result_ = verdict();
+        outbox_.post(messages_.finished(*result_));
+        log::set_sink({});
+        deliver();
+    }
+
+  private:
+    /// Everything from the body's start to the end of the last of its processes. Failures become the result.
+    void supervise() {
+        try {
+            ready_output_dir();
+        } catch (const std::exception& error) {
+            failure_ = error.what();
+        }
+        outbox_.post(messages_.started(task_.runnable.output_dir));
+        if (failure_) {
+            return;
+        }
+        pid_t sweeper = 0;
+        try {
+            ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+            sweeper = process::start_sweeper(
+                fmt::format("{}-{}", ::getpid(), ProcessId::of(::getpid()).start_time));
+            spared_.push_back(sweeper);
+            body_.emplace(task_, task_.runnable.output_dir, body_function_, signals_.before());
+            while (!end_) {
+                turn();
+            }
+            sweep();
+        } catch (const std::exception& error) {
+            failure_ = fmt::format("the runner itself failed: {}", error.what());
+            body_.reset();
+        }
+        if (sweeper > 0) {
+            ::kill(sweeper, SIGKILL);
+            ::waitpid(sweeper, nullptr, 0);
+        }
+    }
+
+    void ready_output_dir() {
+        auto& dir = task_.runnable.output_dir;
+        if (dir.empty()) {
+            dir = (fs::temp_directory_path() / ".avocado-task-XXXXXX").string();
+            if (::mkdtemp(dir.data()) == nullptr) {
+                throw SystemError(
+                    "cannot make a directory for the results below " + fs::temp_directory_path().string(),
+                    errno);
+            }
+        }
+        dir = fs::absolute(dir).lexically_normal().string();
+        make_private_directory(dir);
+    }
+
+    /// One turn of the loop: waits for whatever comes first and serves all that is there.
+    void turn() {
+        // While servers do not keep up, the body's words wait in its pipes, and so does the body.
+        const bool listen = !outbox_.congested();
+        std::vector<pollfd> fds{{signals_.fd(), POLLIN, 0},
+                                {parent_.get(), POLLIN, 0},
+                                {body_->pidfd(), POLLIN, 0},
+                                {listen ? body_->channel_fd() : -1, POLLIN, 0},
+                                {listen ? body_->output_fd() : -1, POLLIN, 0},
+                                {listen ? body_->error_fd() : -1, POLLIN, 0}};
+        outbox_.add_to(fds);
+        int timeout = kill_at_.sooner(limit_).poll_timeout_ms();
+        if (const int patience = outbox_.patience_ms();
+            patience >= 0 && (timeout < 0 || patience < timeout)) {
+            timeout = patience;
+        }
+        if (::poll(fds.data(), fds.size(), timeout) < 0 && errno != EINTR) {
+            throw SystemError("cannot wait for the test", errno);
+        }
+        outbox_.serve(fds.data() + 6);
+        report_problems();
+        hear_of_ends(fds);
+        if (fds[3].revents != 0) {
+            take_packets(64);
+        }
+        if (fds[4].revents != 0) {
+            take_stream("stdout", output_, body_->read_output());
+        }
+        if (fds[5].revents != 0) {
+            take_stream("stderr", error_, body_->read_error());
+        }
+        if (fds[2].revents != 0) {
+            end_ = body_->collect();
+        }
+    }
+
+    void hear_of_ends(const std::vector<pollfd>& fds) {
+        if (fds[0].revents != 0) {
+            while (const int number = signals_.take()) {
+                stop(signal_reason(number), options_.stop_grace);
+            }
+        }
+        if (fds[1].revents != 0) {
+            parent_.reset();
+            orphaned_ = true;
+            stop("Test interrupted: the process that started the runner is gone", options_.stop_grace);
+        }
+        if (limit_.expired()) {
+            limit_ = Deadline::never();
+            stop(fmt::format("Test interrupted: it took longer than its {} of {:g} s", limit_name_,
+                             limit_seconds_),
+                 time_limit_grace);
+        }
+        if (kill_at_.expired()) {
+            if (!stop_reason_ && result_) {
+                log::warning(
+                    "the test's process had reported its result and did not end within {:g} s: killing it",
+                    options_.exit_grace.count());
+            }
+            kill_at_ = Deadline::never();
+            body_->kill();
+        }
+    }
+
+    /// Tells the body once, and grants it \p grace from now; a later, shorter grace counts.
+    void stop(const std::string& reason, Seconds grace) {
+        if (!stop_reason_) {
+            stop_reason_ = reason;
+            log::warning("{}", reason);
+            body_->ask_to_stop(reason);
+        }
+        hurried_ = hurried_ || grace <= options_.stop_grace;
+        kill_at_ = kill_at_.sooner(Deadline::after(grace));
+    }
+
+    void report_problems() {
+        for (const auto& problem : outbox_.take_problems()) {
+            std::fprintf(stderr, "avocado-runner-vt: %s\n", problem.c_str());
+            log::warning("{}", problem);
+        }
+    }
+
+    /// Takes at most \p count packets, so that none starves the rest of the loop.
+    void take_packets(int count) {
+        for (; count > 0; --count) {
+            const auto packet = body_->read_packet();
+            if (!packet) {
+                return;
+            }
+            try {
+                std::visit([this](auto& event) { take(event); },
+                           *std::make_unique<BodyEvent>(decode_packet(*packet)));
+            } catch (const PacketError& error) {
+                log::warning("the test's process said something that cannot be understood: {}", error.what());
+            }
+        }
+    }
+
+    void take(const LogLine& event) {
+        remember(event.line);
+        outbox_.post(messages_.log(event.level, event.logger, event.line));
+    }
+    void take(const Whiteboard& event) { outbox_.post(messages_.whiteboard(event.text)); }
+    void take(const FilePart& event) { outbox_.post(messages_.file(event.name, event.bytes)); }
+    void take(const Output& event) { outbox_.post(messages_.output(event.text)); }
+    void take(const TimeLimit& event) {
+        limit_ = event.seconds > 0 ? Deadline::after(Seconds(event.seconds)) : Deadline::never();
+        limit_seconds_ = event.seconds;
+        limit_name_ = one_line(event.name, 100);
+    }
+    void take(const SpareGuardian& event) { job_dirs_.emplace_back(event.job_dir); }
+    void take(Done& event) {
+        if (!result_ && !stop_reason_) {
+            result_ = std::move(event.result);
+            limit_ = Deadline::never();
+            kill_at_ = Deadline::after(options_.exit_grace);
+        }
+    }
+
+    void take_stream(std::string_view name, LineSplitter& lines, const std::optional<std::string>& bytes) {
+        const auto whole = bytes ? lines.feed(*bytes) : lines.flush();
+        if (whole.empty()) {
+            return;
+        }
+        remember(whole);
+        for (const auto part : cut(whole, std::size_t{1} << 20)) {
+            outbox_.post(messages_.stream(name, part));
+        }
+    }
+
+    /// Keeps the last lines, for the reason of a body that cannot give one.
+    void remember(std::string_view text) {
+        for (const auto& line : split(text, '\n')) {
+            if (auto clean = one_line(line, 300); !clean.empty()) {
+                last_lines_.push_back(std::move(clean));
+            }
+        }
+        while (last_lines_.size() > remembered_lines) {
+            last_lines_.pop_front();
+        }
+    }
+
+    /// After the body's end: ends whatever it left, and takes the last of its words.
+    void sweep() {
+        take_packets(1 << 20);
+        for (const auto& dir : job_dirs_) {
+            if (const auto guardian = process::Guardian::running(dir)) {
+                spared_.push_back(guardian->pid);
+            }
+        }
+        body_->kill();
+        const auto killed =
+            process::kill_descendants(spared_, Deadline::after(hurried_ ? hurried_sweep_time : sweep_time));
+        if (killed > 0) {
+            log::warning("{} process(es) that the test had left were killed", killed);
+        }
+        drain("stdout", output_, &BodyProcess::read_output, &BodyProcess::output_fd);
+        drain("stderr", error_, &BodyProcess::read_error, &BodyProcess::error_fd);
+        if (!result_) {
+            reap();
+        }
+    }
+
+    void drain(std::string_view name, LineSplitter& lines, std::optional<std::string> (BodyProcess::*read)(),
+               int (BodyProcess::*fd)() const) {
+        while ((*body_.*fd)() >= 0) {
+            const auto bytes = (*body_.*read)();
+            if (bytes && bytes->empty()) {
+                break;  // somebody still holds the other end
+            }
+            take_stream(name, lines, bytes);
+        }
+        take_stream(name, lines, std::nullopt);
+    }
+
+    /// What the dead body's journal lists goes now rather than with the next command.
+    static void reap() {
+        try {
+            Journal::reap(RuntimeDirs::make().journal());
+        } catch (const std::exception& error) {
+            log::warning("what the test left cannot be taken down now: {}", error.what());
+        }
+    }
+
+    TestResult verdict() {
+        if (stop_reason_) {
+            return {Status::interrupted, *stop_reason_, "TestInterrupt", {}, {}};
+        }
+        if (failure_) {
+            return {Status::error, *failure_, "RunnerError", {}, {}};
+        }
+        if (result_) {
+            return *result_;
+        }
+        TestResult result{Status::error, {}, "TestProcessError", {}, {}};
+        result.returncode = end_->signal != 0 ? -end_->signal : end_->code;
+        result.reason = fmt::format("The test's process ended before the test did: {}", end_->text());
+        if (!last_lines_.empty()) {
+            result.reason +=
+                fmt::format(". The last it said: {}", join({last_lines_.begin(), last_lines_.end()}, " | "));
+        }
+        return result;
+    }
+
+    /// Sees the messages off. Waits as long as a server lives that has not taken all of them, and somebody
+    /// wants it.
+    void deliver() {
+        auto deadline = orphaned_ ? Deadline::after(hurried_delivery_time) : Deadline::never();
+        while (!outbox_.idle() && !deadline.expired()) {
+            std::vector<pollfd> fds{{signals_.fd(), POLLIN, 0}, {parent_.get(), POLLIN, 0}};
+            outbox_.add_to(fds);
+            int timeout = deadline.poll_timeout_ms();
+            if (const int patience = outbox_.patience_ms();
+                patience >= 0 && (timeout < 0 || patience < timeout)) {
+                timeout = patience;
+            }
+            ::poll(fds.data(), fds.size(), timeout);
+            outbox_.serve(fds.data() + 2);
+            if ((fds[0].revents != 0 && signals_.take() != 0) || fds[1].revents != 0) {
+                parent_.reset();
+                deadline = deadline.sooner(Deadline::after(hurried_delivery_time));
+            }
+        }
+        for (const auto& problem : outbox_.take_problems()) {
+            std::fprintf(stderr, "avocado-runner-vt: %s\n", problem.c_str());
+        }
+    }
+
+    Task task_;
+    const TestBody& body_function_;
+    SupervisorOptions options_;
+    EndSignals signals_;
+    UniqueFd parent_;
+    MessageMaker messages_;
+    Outbox outbox_;
+    std::optional<BodyProcess> body_;
+    LineSplitter output_;
+    LineSplitter error_;
+    std::vector<pid_t> spared_;
+    std::vector<fs::path> job_dirs_;
+    std::deque<std::string> last_lines_;
+
+    std::optional<TestResult> result_;        ///< the body's own
+    std::optional<std::string> failure_;      ///< of the supervisor
+    std::optional<std::string> stop_reason_;  ///< why the body was told to end
+    std::optional<process::ExitStatus> end_;  ///< the body's
+    bool orphaned_ = false;                   ///< the parent is gone
+    bool hurried_ = false;                    ///< Avocado's second is running
+    Deadline limit_ = Deadline::never();      ///< the test's own
+    double limit_seconds_ = 0;
+    std::string limit_name_;
+    Deadline kill_at_ = Deadline::never();
+};
+
+}  // namespace
+
+int run_task(Task task, const TestBody& body, const SupervisorOptions& options) {
+    Supervisor(std::move(task), body, options).run();
+    return 0;
+}
+
+}  // namespace vt::nrunner
