@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "runner/monitor/monitor_error.hpp"
 
+#include "runner/monitor/redact.hpp"
 #include "runner/session/shell_error.hpp"
 
 #include <fmt/format.h>
@@ -38,6 +39,11 @@ std::string repr_of(const nlohmann::json& value, int depth = 0) {
     }
 }
 
+/// \p args without secrets.
+std::string shown_arguments(const std::string& cmd, const nlohmann::json& args) {
+    return repr_of(redact({{"execute", cmd}, {"arguments", args}})["arguments"]);
+}
+
 std::string member(const nlohmann::json& object, const char* key) {
     if (object.is_object()) {
         const auto found = object.find(key);
@@ -68,7 +74,7 @@ HumanCmdError::HumanCmdError(std::string cmd, std::string out)
 
 QMPCmdError::QMPCmdError(std::string cmd, const nlohmann::json& args, const nlohmann::json& data)
     : MonitorCmdError(fmt::format("QMP command {} failed    (arguments: {},    error message: {})",
-                                  python_repr(cmd), repr_of(args), repr_of(data))),
+                                  python_repr(cmd), shown_arguments(cmd, args), repr_of(data))),
       cmd_(std::move(cmd)),
       args_(std::make_shared<const nlohmann::json>(args)),
       data_(std::make_shared<const nlohmann::json>(data)),

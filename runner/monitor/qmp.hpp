@@ -9,6 +9,7 @@
 #pragma once
 
 #include "runner/monitor/monitor_error.hpp"
+#include "runner/session/interrupt.hpp"
 #include "runner/support/deadline.hpp"
 
 #include <cstdint>
@@ -52,6 +53,8 @@ struct MonitorAddress {
     std::filesystem::path socket;
     /// Traffic goes here, a line a message ("MONITOR-VM-pid-PID.log"); empty for no log.
     std::filesystem::path log_file;
+    /// Ends the wait for the socket early, may be empty.
+    std::shared_ptr<Interrupt> interrupt = {};
 };
 
 /// A connected QMP monitor.
