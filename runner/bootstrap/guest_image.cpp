@@ -118,7 +118,7 @@ void write_record(const Places& places, const GuestRecipe& recipe,
 void build(const GuestRecipe& recipe, const std::vector<FetchedPackage>& packages, const fs::path& work,
            const Places& places, const Say& say, const Deadline& deadline) {
     say(fmt::format("Unpacking {} packages", packages.size()));
-    const auto tree = unpack_packages(packages, work / "packages", deadline);
+    const auto tree = unpack_packages(recipe, packages, work / "packages", deadline);
 
     say(fmt::format("Taking the kernel {} out of its bzImage and repacking it", tree.kernel_version));
     const auto bzimage = read_file(tree.kernel);

@@ -129,6 +129,7 @@ GuestRecipe load_guest_recipe(const fs::path& dir) {
     recipe.files = recipe_lines(part("files.txt"));
     recipe.modules = words_of(recipe_lines(part("modules.txt")));
     recipe.initramfs_modules = words_of(recipe_lines(part("initramfs-modules.txt")));
+    recipe.unused_modules = words_of(recipe_lines(part("modules-unused.txt")));
     recipe.kernel_arguments = fmt::format("root=LABEL={} {}", guest_root_label,
                                           join(recipe_lines(part("kernel-arguments.txt")), " "));
     const auto fill = [&](std::string text) {

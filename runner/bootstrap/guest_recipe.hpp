@@ -23,6 +23,7 @@ struct GuestRecipe {
     std::vector<std::string> files;              ///< patterns of what to take from the packages
     std::vector<std::string> modules;            ///< names, or directories ending in "/"
     std::vector<std::string> initramfs_modules;  ///< names
+    std::vector<std::string> unused_modules;     ///< directories ending in "/"
     std::string kernel_arguments;                ///< for any kind of boot, root= included
     std::string syslinux_config;
     std::string initramfs_init;

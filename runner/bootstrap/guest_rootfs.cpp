@@ -46,6 +46,18 @@ std::optional<std::string> merged_place(const std::string& path) {
     return path;
 }
 
+/// True for a file below one of \p unused, directories below usr/lib/modules/VERSION/kernel.
+bool is_unused_module(const std::string& path, const std::vector<std::string>& unused) {
+    constexpr std::string_view modules = "usr/lib/modules/";
+    const auto kernel = path.starts_with(modules) ? path.find("/kernel/", modules.size()) : std::string::npos;
+    if (kernel == std::string::npos) {
+        return false;
+    }
+    const auto below = std::string_view(path).substr(kernel + std::string_view("/kernel/").size());
+    return std::any_of(unused.begin(), unused.end(),
+                       [&](const auto& directory) { return below.starts_with(directory); });
+}
+
 /// The only entry of \p dir whose name begins with \p prefix.
 fs::path only_entry(const fs::path& dir, const std::string& prefix) {
     fs::path found;
@@ -162,13 +174,18 @@ void make_host_keys(const fs::path& root, const Deadline& deadline) {
 
 }  // namespace
 
-PackageTree unpack_packages(const std::vector<FetchedPackage>& packages, const fs::path& dir,
-                            const Deadline& deadline) {
+PackageTree unpack_packages(const GuestRecipe& recipe, const std::vector<FetchedPackage>& packages,
+                            const fs::path& dir, const Deadline& deadline) {
     PackageTree tree;
     tree.root = dir;
     link_merged(dir);
+    const auto place = [&](const std::string& path) {
+        auto merged_path = merged_place(path);
+        return merged_path && !is_unused_module(*merged_path, recipe.unused_modules) ? merged_path
+                                                                                     : std::nullopt;
+    };
     for (const auto& package : packages) {
-        unpack_deb(package.file, dir, merged_place);
+        unpack_deb(package.file, dir, place);
         if (deadline.expired()) {
             throw TimeoutError(fmt::format("the guest's packages were not unpacked after {:.0f} s",
                                            deadline.total().count()));

@@ -27,8 +27,8 @@ struct PackageTree {
 };
 
 /// Unpacks \p packages below \p dir, which it makes, and runs depmod. Throws GuestImageError.
-PackageTree unpack_packages(const std::vector<FetchedPackage>& packages, const std::filesystem::path& dir,
-                            const Deadline& deadline);
+PackageTree unpack_packages(const GuestRecipe& recipe, const std::vector<FetchedPackage>& packages,
+                            const std::filesystem::path& dir, const Deadline& deadline);
 
 /// Makes the root file system's tree in \p dir. Files are taken out of \p tree, not copied. Throws
 /// GuestImageError.
