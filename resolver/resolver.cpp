@@ -60,7 +60,7 @@ FoundTest found_test(const Selection& selection, const cfg::Dictionary& dictiona
 std::optional<std::vector<FoundTest>> all_tests(const Selection& selection, const cfg::Program& program) {
     std::vector<FoundTest> tests;
     cfg::Expander expander(program);
-    while (const cfg::Dictionary* dictionary = expander.next_name()) {
+    while (const cfg::Dictionary* dictionary = expander.next()) {
         if (tests.size() == few_tests) {
             return std::nullopt;
         }
@@ -72,7 +72,7 @@ std::optional<std::vector<FoundTest>> all_tests(const Selection& selection, cons
 std::vector<FoundTest> tests_of(const Selection& selection, const cfg::Program& program) {
     std::vector<FoundTest> tests;
     cfg::Expander expander(program);
-    while (const cfg::Dictionary* dictionary = expander.next_name()) {
+    while (const cfg::Dictionary* dictionary = expander.next()) {
         tests.push_back(found_test(selection, *dictionary));
     }
     return tests;
@@ -130,7 +130,7 @@ std::string why_empty(const Selection& selection, const std::optional<fs::path>&
                 std::vector<std::string> labels;
                 for (const std::string& name : guest_names(any, "", cache_dir)) {
                     std::vector<std::string_view> parts = labels_of(name);
-                    for (std::size_t i = 2; i < parts.size(); ++i) {
+                    for (std::size_t i = 1; i < parts.size(); ++i) {
                         labels.emplace_back(parts[i]);
                         if (i + 1 < parts.size()) {
                             labels.push_back(fmt::format("{}.{}", parts[i], parts[i + 1]));
@@ -242,7 +242,7 @@ Params expand(const Selection& selection, const std::string& name, const std::st
         params = cfg::find_dictionary(program, full_name);
     } else {
         cfg::Expander expander(program);
-        while (const cfg::Dictionary* dictionary = expander.next_name()) {
+        while (const cfg::Dictionary* dictionary = expander.next()) {
             if (test_name(selection, *dictionary) == name) {
                 params = cfg::find_dictionary(program, std::string(dictionary->name));
                 break;

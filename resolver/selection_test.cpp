@@ -69,7 +69,7 @@ TEST_CASE("values that cannot be are refused with the possible ones") {
         }
         return {};
     };
-    CHECK(message({}) == "");
+    CHECK(message(json::object()) == "");
     CHECK(message({{"vt.type", "xen"}}) ==
           "option --vt-type (setting vt.type): 'xen' is not possible; possible are qemu, libvirt, "
           "libguestfs, openvswitch, "

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The commands of Avocado-VT: each is one subcommand of the binary."""
+
+from avocado.core.output import LOG_UI
+from avocado.core.plugin_interfaces import CLICmd
+from avocado.core.settings import settings
+
+# runner.py is imported when a command runs: every avocado command loads this module.
+
+
+def _selection(config, guest_os=None):
+    """Options that say which test set is meant."""
+    from . import runner  # pylint: disable=C0415
+
+    arguments = ["--data-dir", runner.data_dir(config)]
+    for option, value in (
+        ("--vt-type", config.get("vt.type")),
+        ("--vt-arch", config.get("vt.common.arch")),
+        ("--vt-machine-type", config.get("vt.common.machine_type")),
+        ("--vt-guest-os", guest_os),
+    ):
+        if value:
+            arguments += [option, value]
+    return arguments
+
+
+def _call(arguments):
+    from . import runner  # pylint: disable=C0415
+
+    try:
+        return runner.call(arguments)
+    except runner.RunnerError as error:
+        LOG_UI.error("%s", error)
+        return 1
+
+
+def _add(parser, namespace, option, metavar):
+    settings.add_argparser_to_option(
+        namespace=namespace, parser=parser, long_arg=option, metavar=metavar, allow_multiple=True
+    )
+
+
+class VTBootstrap(CLICmd):
+    name = "vt-bootstrap"
+    description = "Avocado VT - implements the 'vt-bootstrap' subcommand"
+
+    _FLAGS = (
+        ("no_downloads", "--vt-no-downloads", "Download nothing"),
+        ("skip_verify", "--vt-skip-verify-download-assets", "Leave the guest image alone"),
+        ("update_config", "--vt-update-config", "Replace config files that were edited"),
+        ("update_providers", "--vt-update-providers", "Fetch test providers again"),
+        ("yes_to_all", "--yes-to-all", "Answer questions with yes; edited config files are kept"),
+    )
+    _VALUES = (
+        ("host_distro_name", "--vt-host-distro-name", "Name of the distribution, for host.cfg"),
+        ("host_distro_version", "--vt-host-distro-version", "Its version"),
+        ("host_distro_release", "--vt-host-distro-release", "Its release"),
+        ("host_distro_arch", "--vt-host-distro-arch", "Its architecture"),
+    )
+
+    def configure(self, parser):
+        parser = super().configure(parser)
+        _add(parser, "vt.type", "--vt-type", "TYPE")
+        _add(parser, "vt.guest_os", "--vt-guest-os", "GUEST")
+        for key, option, help_msg in self._FLAGS:
+            settings.register_option(
+                "vt.bootstrap", key, False, help_msg, key_type=bool, parser=parser, long_arg=option
+            )
+        for key, option, help_msg in self._VALUES:
+            settings.register_option("vt.bootstrap", key, None, help_msg, parser=parser, long_arg=option)
+
+    def run(self, config):
+        arguments = ["bootstrap"] + _selection(config, config.get("vt.guest_os"))
+        arguments += [option for key, option, _ in self._FLAGS if config.get(f"vt.bootstrap.{key}")]
+        for key, option, _ in self._VALUES:
+            value = config.get(f"vt.bootstrap.{key}")
+            if value:
+                arguments += [option, value]
+        return _call(arguments)
+
+
+class VTListGuests(CLICmd):
+    name = "vt-list-guests"
+    description = "Avocado VT - implements the 'vt-list-guests' subcommand"
+
+    def configure(self, parser):
+        parser = super().configure(parser)
+        settings.register_option(
+            "vt.list_guests", "guest_os", None, "Only guests that match", parser=parser, long_arg="--guest-os"
+        )
+        _add(parser, "vt.type", "--vt-type", "TYPE")
+
+    def run(self, config):
+        return _call(["guests"] + _selection(config, config.get("vt.list_guests.guest_os")))
+
+
+class VTListArchs(CLICmd):
+    name = "vt-list-archs"
+    description = "Avocado VT - implements the 'vt-list-archs' subcommand"
+
+    def configure(self, parser):
+        parser = super().configure(parser)
+        _add(parser, "vt.type", "--vt-type", "TYPE")
+        _add(parser, "vt.guest_os", "--vt-guest-os", "GUEST")
+
+    def run(self, config):
+        return _call(["archs"] + _selection(config, config.get("vt.guest_os")))

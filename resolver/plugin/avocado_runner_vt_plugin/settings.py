@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The settings: names and defaults are Avocado-VT's.
+
+Loaded by every avocado command, so it imports what Avocado has loaded anyway and nothing else.
+"""
+
+import ast
+import os
+import sys
+
+from avocado.core.plugin_interfaces import Init, Settings
+from avocado.core.settings import settings
+
+TYPES = ("qemu", "libvirt", "libguestfs", "openvswitch", "v2v", "lvsb", "spice", "virttools")
+
+
+class Default(str):
+    """A default that can be told from the same text given by a user."""
+
+
+def pairs(value):
+    """Extra parameters: an option's KEY=VALUE; in a file that too, or a Python list of them."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            value = ast.literal_eval(value)
+        except (SyntaxError, ValueError):
+            pass  # the binary refuses it, with an explanation
+    return list(value) if isinstance(value, (list, tuple)) else [value] if value else []
+
+
+def _machine_type():
+    machine = os.uname().machine
+    if machine in ("x86_64", "i686"):
+        return "i440fx"
+    return "pseries" if machine.startswith("ppc64") else None
+
+
+# Section, key, default, type, what it is for.
+_SETTINGS = (
+    ("vt", "type", Default(TYPES[0]), str, f"Type of the tests: {', '.join(TYPES)}. Default: {TYPES[0]}"),
+    ("vt", "config", None, str, "Cartesian config to use in place of the data directory's test set"),
+    ("vt", "short_names_when_config", False, bool, "With a config of your own: name tests by their short names"),
+    ("vt", "guest_os", "", str, "Guest to use, an only-filter. Default: the data directory's default guest"),
+    ("vt", "only_filter", "", str, "Only tests that match each of these filters, separated by blanks"),
+    ("vt", "no_filter", "", str, "No tests that match one of these filters, separated by blanks"),
+    ("vt", "extra_params", [], pairs, "KEY=VALUE to set in the parameters of all tests; may be given several times"),
+    (
+        "vt.filter",
+        "default_filters",
+        None,
+        str,
+        "Leave out default filters (no_9p_export, no_virtio_rng, no_pci_assignable, smallpages, default_bios, bridge, "
+        "image_backend, multihost); names separated by blanks",
+    ),
+    ("vt.setup", "backup_image_before_test", True, bool, "Back up images before a test, where there is no backup"),
+    ("vt.setup", "restore_image_after_test", True, bool, "Restore images after a test, where there is a backup"),
+    ("vt.setup", "keep_guest_running", False, bool, "Keep the guest running between tests: faster, but unsafe"),
+    ("vt.common", "data_dir", "", str, "The data directory. Default: avocado-vt below Avocado's own"),
+    ("vt.common", "tmp_dir", "", str, "Directory for what outlives a test and a job (environment, sockets, locks)"),
+    ("vt.common", "mem", None, str, "Memory of the virtual machine in MiB. Default: the test's and guest's own"),
+    ("vt.common", "arch", None, str, "Architecture of the virtual machine, an only-filter"),
+    ("vt.common", "machine_type", _machine_type(), str, "Machine type of the virtual machine, an only-filter"),
+    ("vt.common", "nettype", "", str, "Networking: bridge, user, none. Default: bridge if usable, else user"),
+    ("vt.common", "netdst", "virbr0", str, "The bridge for nettype bridge"),
+    ("vt.qemu", "qemu_bin", None, str, "QEMU to test. Default: the one found"),
+    ("vt.qemu", "qemu_dst_bin", None, str, "QEMU for the destination of migrations. Default: the one found"),
+    ("vt.qemu", "accel", "kvm", str, "Accelerator: kvm, tcg"),
+    ("vt.qemu", "vhost", "off", str, "vhost for network cards on a bridge: off, on, force"),
+    ("vt.qemu", "monitor", "", str, "Monitor: qmp, human. Default: the test's own"),
+    ("vt.qemu", "smp", "2", str, "Number of virtual processors"),
+    ("vt.qemu", "image_type", "qcow2", str, "Format of the disk images"),
+    ("vt.qemu", "nic_model", "virtio_net", str, "Model of the network cards"),
+    ("vt.qemu", "disk_bus", "virtio_blk", str, "Bus of the disks"),
+    ("vt.qemu", "sandbox", "on", str, "QEMU's sandbox: on, off"),
+    ("vt.qemu", "malloc_perturb", "yes", str, "Let QEMU fill freed memory with garbage: yes, no"),
+    ("vt.libvirt", "connect_uri", None, str, "URI of the hypervisor, such as qemu:///system"),
+    ("vt.debug", "no_cleanup", False, bool, "Leave temporary files and machines in place after a test"),
+)
+
+
+class VTSettings(Settings):
+    """Adds the plugin's defaults below all files of the system and the user."""
+
+    name = "vt-settings"
+    description = "Default settings for virtual machine tests"
+
+    def adjust_settings_paths(self, paths):
+        paths.insert(0, os.path.join(os.path.dirname(__file__), "conf.d", "vt.conf"))
+
+
+class VTInit(Init):
+    """Registers the settings."""
+
+    name = "vt-init"
+    description = "Settings of virtual machine tests"
+
+    def initialize(self):
+        # Test code runs in this interpreter's environment, wherever the runner's PATH leads.
+        os.environ["AVOCADO_VT_PYTHON"] = sys.executable
+        for section, key, default, key_type, help_msg in _SETTINGS:
+            settings.register_option(section, key, default, help_msg, key_type=key_type)
