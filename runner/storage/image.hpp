@@ -64,6 +64,8 @@ class Image {
     bool raw_device() const { return raw_device_; }
     /// `image_size` as written ("10G"), empty if not set.
     const std::string& size() const { return size_; }
+    /// Whether a running QEMU has the image open for writing, by QEMU's own lock bytes in the file.
+    bool in_use() const;
     /// Where backup() puts its copy: `backup_dir`/FILE.backup.
     std::filesystem::path backup_path() const;
 
@@ -77,8 +79,9 @@ class Image {
     /// Makes the image by qemu-img (preallocation, cluster size, base image and so on as the parameters say),
     /// over whatever is there. Throws ImageError.
     void create(const Deadline& deadline) const;
-    /// qemu-img check. Leaks are logged, unless `skip_cluster_leak_warn`; formats that cannot be checked are
-    /// left alone. Throws ImageCorruptError with qemu-img's words, ImageMissingError.
+    /// qemu-img check; formats that cannot be checked are left alone. Throws ImageCorruptError with
+    /// qemu-img's words, ImageError if it could not check or found leaks (unless `skip_cluster_leak_warn`),
+    /// ImageMissingError.
     void check(const Deadline& deadline, bool running = false) const;
     /// Copies the image to backup_path() unless an older backup is there (kept for ever) or less than 1.2
     /// times its size is free. \p replace: an older backup is replaced (after a test that passed). Returns

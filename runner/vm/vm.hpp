@@ -76,6 +76,8 @@ class Vm {
     virtual void verify_alive() = 0;
     /// Throws VMDeadKernelCrashError if the serial log or the panic device told of one.
     virtual void verify_kernel_crash() = 0;
+    /// How it ended or what its guest's kernel said, if it came to an end that nobody wanted.
+    virtual std::optional<std::string> fate() = 0;
     /// "running", "paused", … as QMP's query-status.
     virtual std::string status() = 0;
     virtual void verify_status(const std::string& wanted) = 0;

@@ -62,6 +62,7 @@ class QemuVm : public Vm {
     bool is_dead() override;
     void verify_alive() override;
     void verify_kernel_crash() override;
+    std::optional<std::string> fate() override;
     std::string status() override;
     void verify_status(const std::string& wanted) override;
 
