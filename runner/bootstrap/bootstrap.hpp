@@ -30,7 +30,6 @@ struct Options {
     bool no_downloads = false;       ///< neither providers nor packages of the guest image
     bool skip_image = false;         ///< no guest image (--vt-skip-verify-download-assets)
     bool update_config = false;      ///< replace edited config files by the new ones
-    bool update_providers = false;   ///< fetch again
     std::string host_distro_name;    ///< verbatim in host.cfg; empty: from /etc/os-release
     std::string host_distro_version;
     std::string host_distro_release;

@@ -48,7 +48,6 @@ class VTBootstrap(CLICmd):
         ("no_downloads", "--vt-no-downloads", "Download nothing"),
         ("skip_verify", "--vt-skip-verify-download-assets", "Leave the guest image alone"),
         ("update_config", "--vt-update-config", "Replace config files that were edited"),
-        ("update_providers", "--vt-update-providers", "Fetch test providers again"),
         ("yes_to_all", "--yes-to-all", "Answer questions with yes; edited config files are kept"),
     )
     _VALUES = (
