@@ -7,9 +7,14 @@
 
 #include "runner/support/unique_fd.hpp"
 
+#include <cstdint>
+#include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace vt {
 
@@ -25,10 +30,37 @@ class Interrupt {
     /// Readable once raised.
     int fd() const { return fd_.get(); }
 
+    /// Calls \p handler when raised, on the raiser's thread; at once if it is raised already. Returns a
+    /// number for forget().
+    std::uint64_t on_raise(std::function<void()> handler);
+    /// The handler neither runs nor will run once this returns.
+    void forget(std::uint64_t id);
+
   private:
     mutable std::mutex mutex_;
     std::optional<std::string> reason_;
     UniqueFd fd_;
+    std::mutex calling_;  ///< held while handlers run
+    std::vector<std::pair<std::uint64_t, std::function<void()>>> handlers_;
+    std::uint64_t next_id_ = 1;
+};
+
+/// Calls a handler when an interrupt (may be null) is raised during the watch's life.
+class InterruptWatch {
+  public:
+    InterruptWatch(std::shared_ptr<Interrupt> interrupt, std::function<void()> handler)
+        : interrupt_(std::move(interrupt)), id_(interrupt_ ? interrupt_->on_raise(std::move(handler)) : 0) {}
+    ~InterruptWatch() {
+        if (interrupt_) {
+            interrupt_->forget(id_);
+        }
+    }
+    InterruptWatch(const InterruptWatch&) = delete;
+    InterruptWatch& operator=(const InterruptWatch&) = delete;
+
+  private:
+    std::shared_ptr<Interrupt> interrupt_;
+    std::uint64_t id_;
 };
 
 }  // namespace vt

@@ -35,9 +35,10 @@ class SerialConsole {
   public:
     /// Connects to \p socket, awaiting that it exists and listens until \p deadline.
     /// \param log_file made if missing, appended to; empty for none
-    /// Throws TimeoutError, SystemError.
+    /// \param interrupt ends the wait early, may be null
+    /// Throws TimeoutError, InterruptedError, SystemError.
     SerialConsole(IoLoop& loop, const std::filesystem::path& socket, const std::filesystem::path& log_file,
-                  const Deadline& deadline);
+                  const Deadline& deadline, const Interrupt* interrupt = nullptr);
     ~SerialConsole();
 
     /// Calls \p watcher with each line from now on, on the loop's thread. Control sequences are removed.
@@ -59,10 +60,5 @@ class SerialConsole {
   private:
     std::shared_ptr<Impl> impl_;
 };
-
-/// Answers the questions on \p session until its prompt shows, aexpect's handle_prompts(): returns what was
-/// read. \param step how long each answer may take, in seconds, within \p deadline
-std::string handle_prompts(ShellSession& session, const std::string& username, const std::string& password,
-                           Seconds step, const Deadline& deadline);
 
 }  // namespace vt
