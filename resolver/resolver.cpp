@@ -9,6 +9,7 @@
 #include "resolver/name_filter.hpp"
 #include "runner/support/file.hpp"
 #include "runner/support/log.hpp"
+#include "runner/support/runtime_dirs.hpp"
 #include "runner/support/strings.hpp"
 
 #include <algorithm>
@@ -258,13 +259,15 @@ Params expand(const Selection& selection, const std::string& name, const std::st
     return *std::move(params);
 }
 
-std::vector<Guest> guests(const Selection& selection, const std::string& guest_os,
-                          const std::optional<fs::path>& cache_dir) {
+namespace {
+
+/// \param filters empty ones count for nothing \param cut the label that is left out of the names
+std::vector<Guest> expand_guests(const Selection& selection, const std::vector<std::string>& filters,
+                                 const std::string& cut, const std::optional<fs::path>& cache_dir) {
     fs::path cfg_dir = DataDir{selection.data_dir}.backend_cfg(selection.type);
     std::vector<cfg::Input> statements = {cfg::Input::file((cfg_dir / "machines.cfg").string()),
                                           cfg::Input::file((cfg_dir / "guest-os.cfg").string())};
-    std::string machine = effective_machine_type(selection);
-    for (const std::string& filter : {selection.arch, machine, guest_os}) {
+    for (const std::string& filter : filters) {
         if (!filter.empty()) {
             statements.push_back(cfg::Input::only(filter));
         }
@@ -275,7 +278,7 @@ std::vector<Guest> guests(const Selection& selection, const std::string& guest_o
         Guest guest;
         std::vector<std::string> labels;
         for (std::string_view label : labels_of(dictionary->name)) {
-            if (label != machine) {
+            if (label != cut) {
                 labels.emplace_back(label);
             }
         }
@@ -291,6 +294,32 @@ std::vector<Guest> guests(const Selection& selection, const std::string& guest_o
         result.push_back(std::move(guest));
     }
     return result;
+}
+
+}  // namespace
+
+std::vector<Guest> guests(const Selection& selection, const std::string& guest_os,
+                          const std::optional<fs::path>& cache_dir) {
+    validate(selection);
+    check_there(selection);
+    std::string machine = effective_machine_type(selection);
+    return expand_guests(selection, {selection.arch, machine, guest_os}, machine, cache_dir);
+}
+
+std::vector<Guest> arch_profiles(const Selection& selection, const std::string& guest_os,
+                                 const std::optional<fs::path>& cache_dir) {
+    validate(selection);
+    check_there(selection);
+    return expand_guests(selection, {guest_os}, effective_machine_type(selection), cache_dir);
+}
+
+std::optional<fs::path> config_cache_dir() {
+    try {
+        return user_cache_dir(RuntimeDirs::make());
+    } catch (const Error& error) {
+        log::info("Compiled configs are not kept: {}", error.what());
+        return std::nullopt;
+    }
 }
 
 }  // namespace vt::resolver

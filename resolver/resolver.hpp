@@ -59,7 +59,15 @@ struct Guest {
 };
 
 /// The guests that machines.cfg and guest-os.cfg give for arch, machine type and \p guest_os (empty: all).
+/// Throws SelectionError if the type is not bootstrapped.
 std::vector<Guest> guests(const Selection& selection, const std::string& guest_os,
                           const std::optional<std::filesystem::path>& cache_dir);
+
+/// The same for all architectures and machine types.
+std::vector<Guest> arch_profiles(const Selection& selection, const std::string& guest_os,
+                                 const std::optional<std::filesystem::path>& cache_dir);
+
+/// Where compiled configs are kept; nothing (and a line in the log) if no such directory can be made.
+std::optional<std::filesystem::path> config_cache_dir();
 
 }  // namespace vt::resolver

@@ -8,17 +8,18 @@ from avocado.core.settings import settings
 # runner.py is imported when a command runs: every avocado command loads this module.
 
 
-def _selection(config, guest_os=None):
+def _selection(config, guest_os, machine=True):
     """Options that say which test set is meant."""
     from . import runner  # pylint: disable=C0415
 
     arguments = ["--data-dir", runner.data_dir(config)]
-    for option, value in (
-        ("--vt-type", config.get("vt.type")),
-        ("--vt-arch", config.get("vt.common.arch")),
-        ("--vt-machine-type", config.get("vt.common.machine_type")),
-        ("--vt-guest-os", guest_os),
-    ):
+    values = [("--vt-type", config.get("vt.type")), ("--vt-guest-os", guest_os)]
+    if machine:
+        values += [
+            ("--vt-arch", config.get("vt.common.arch")),
+            ("--vt-machine-type", config.get("vt.common.machine_type")),
+        ]
+    for option, value in values:
         if value:
             arguments += [option, value]
     return arguments
@@ -69,7 +70,7 @@ class VTBootstrap(CLICmd):
             settings.register_option("vt.bootstrap", key, None, help_msg, parser=parser, long_arg=option)
 
     def run(self, config):
-        arguments = ["bootstrap"] + _selection(config, config.get("vt.guest_os"))
+        arguments = ["bootstrap"] + _selection(config, config.get("vt.guest_os"), machine=False)
         arguments += [option for key, option, _ in self._FLAGS if config.get(f"vt.bootstrap.{key}")]
         for key, option, _ in self._VALUES:
             value = config.get(f"vt.bootstrap.{key}")

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "runner/commands/cmd_list.hpp"
+
+#include "resolver/resolver.hpp"
+#include "runner/commands/selection_options.hpp"
+#include "runner/support/error.hpp"
+
+#include <cstdio>
+#include <memory>
+
+#include <CLI/CLI.hpp>
+#include <fmt/core.h>
+
+namespace vt {
+
+namespace {
+
+struct Arguments {
+    SelectionOptions options;
+    std::vector<std::string> references;
+    bool full_names = false;
+};
+
+int list(const Arguments& arguments) {
+    std::vector<std::string> references = arguments.references;
+    if (references.empty()) {
+        references.emplace_back();
+    }
+    int status = 0;
+    for (const resolver::Resolution& resolution :
+         resolver::resolve(references, arguments.options.selection(), resolver::config_cache_dir())) {
+        for (const resolver::FoundTest& test : resolution.tests) {
+            fmt::print("{}\n", arguments.full_names ? test.full_name : test.name);
+        }
+        if (resolution.tests.empty()) {
+            fmt::print(stderr, "{}\n", resolution.info);
+            status = 1;
+        }
+    }
+    return status;
+}
+
+}  // namespace
+
+void add_list_command(CLI::App& app, int& exit_status) {
+    auto arguments = std::make_shared<Arguments>();
+    CLI::App* command = app.add_subcommand("list", "Lists the tests that references give");
+    arguments->options.add_to(*command, true);
+    command->add_option("references", arguments->references,
+                        "Filters such as boot or migrate..tcp (default: all tests)");
+    command->add_flag("--full-names", arguments->full_names,
+                      "Print the complete names of the Cartesian config");
+    command->callback([arguments, &exit_status] {
+        try {
+            exit_status = list(*arguments);
+        } catch (const Error& error) {
+            fmt::print(stderr, "{}\n", error.what());
+            exit_status = 1;
+        }
+    });
+}
+
+}  // namespace vt
