@@ -124,13 +124,13 @@ TestResult run_guarded(const TestBody& body, BodyContext& context) {
     }
 }
 
-[[noreturn]] void live(const Task& task, const std::string& output_dir, const TestBody& body, UniqueFd socket,
+[[noreturn]] void live(const Task& task, const ProcessId& owner, const TestBody& body, UniqueFd socket,
                        const sigset_t& mask) {
     BodyChannel channel(std::move(socket));
     log::set_sink([&](log::Level level, std::string_view logger, std::string_view line) {
         channel.log(level, logger, line);
     });
-    BodyContext context(task, channel, output_dir);
+    BodyContext context(task, channel, task.runnable.output_dir, owner);
     StopListener::listen(context);  // with every signal still blocked
     ::pthread_sigmask(SIG_SETMASK, &mask, nullptr);
     const auto result = run_guarded(body, context);
@@ -144,7 +144,7 @@ TestResult run_guarded(const TestBody& body, BodyContext& context) {
 
 }  // namespace
 
-BodyProcess::BodyProcess(const Task& task, const std::string& output_dir, const TestBody& body,
+BodyProcess::BodyProcess(const Task& task, const ProcessId& owner, const TestBody& body,
                          const sigset_t& mask) {
     auto output = make_pipe();
     auto error = make_pipe();
@@ -156,7 +156,7 @@ BodyProcess::BodyProcess(const Task& task, const std::string& output_dir, const 
     }
     if (pid_ == 0) {
         const int place = settle(parent, output.theirs, error.theirs, channel.theirs);
-        live(task, output_dir, body, UniqueFd(place), mask);
+        live(task, owner, body, UniqueFd(place), mask);
     }
     ::setpgid(pid_, pid_);  // whoever of the two comes first
     pidfd_ = process::open_pidfd(pid_);

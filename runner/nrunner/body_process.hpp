@@ -18,8 +18,9 @@ namespace vt::nrunner {
 /// The supervisor's ends of everything that leads to the body.
 class BodyProcess {
   public:
-    /// Forks. \p mask is the signal mask that test code gets. Throws SystemError.
-    BodyProcess(const Task& task, const std::string& output_dir, const TestBody& body, const sigset_t& mask);
+    /// Forks. \p mask is the signal mask that test code gets, \p owner the process whose end is the job's.
+    /// Throws SystemError.
+    BodyProcess(const Task& task, const ProcessId& owner, const TestBody& body, const sigset_t& mask);
     /// Kills it if it still runs.
     ~BodyProcess();
     BodyProcess(const BodyProcess&) = delete;

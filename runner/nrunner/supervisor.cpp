@@ -103,6 +103,7 @@ class Supervisor {
         : task_(std::move(task)),
           body_function_(body),
           options_(options),
+          owner_(ProcessId::of(options.watch_parent && !task_.job_id.empty() ? ::getppid() : ::getpid())),
           parent_(options.watch_parent ? open_parent() : UniqueFd()),
           messages_(options.task_messages ? task_.id : "", options.task_messages ? task_.job_id : ""),
           outbox_(task_.status_uris, true) {}
@@ -136,7 +137,7 @@ class Supervisor {
             sweeper = process::start_sweeper(
                 fmt::format("{}-{}", ::getpid(), ProcessId::of(::getpid()).start_time));
             spared_.push_back(sweeper);
-            body_.emplace(task_, task_.runnable.output_dir, body_function_, signals_.before());
+            body_.emplace(task_, owner_, body_function_, signals_.before());
             while (!end_) {
                 turn();
             }
@@ -397,6 +398,7 @@ class Supervisor {
     const TestBody& body_function_;
     SupervisorOptions options_;
     EndSignals signals_;
+    ProcessId owner_;
     UniqueFd parent_;
     MessageMaker messages_;
     Outbox outbox_;

@@ -16,6 +16,7 @@
 #include "runner/nrunner/body_channel.hpp"
 #include "runner/nrunner/result.hpp"
 #include "runner/nrunner/runnable.hpp"
+#include "runner/support/journal.hpp"
 
 #include <filesystem>
 #include <functional>
@@ -27,13 +28,15 @@ namespace vt::nrunner {
 /// What the body is given. Lives as long as the body.
 class BodyContext {
   public:
-    BodyContext(const Task& task, BodyChannel& channel, std::filesystem::path output_dir)
-        : task_(task), channel_(channel), output_dir_(std::move(output_dir)) {}
+    BodyContext(const Task& task, BodyChannel& channel, std::filesystem::path output_dir, ProcessId owner)
+        : task_(task), channel_(channel), output_dir_(std::move(output_dir)), owner_(owner) {}
 
     const Task& task() const { return task_; }
     BodyChannel& channel() { return channel_; }
     /// Where results go; exists.
     const std::filesystem::path& output_dir() const { return output_dir_; }
+    /// The process whose end is the job's: Avocado, or the supervisor where there is no job around this task.
+    const ProcessId& job_owner() const { return owner_; }
     /// What to do when the supervisor wants an end: called once, on a thread of its own, with the reason; the
     /// test goes on beside it. After it has returned, or after little more than half a second, the body is
     /// killed. An empty one takes the former away.
@@ -44,6 +47,7 @@ class BodyContext {
     const Task& task_;
     BodyChannel& channel_;
     std::filesystem::path output_dir_;
+    ProcessId owner_;
     std::shared_ptr<struct StopHandler> stop_;
 };
 

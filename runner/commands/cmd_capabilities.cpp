@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "runner/commands/commands.hpp"
+
+namespace vt {
+
+const nrunner::RunnerDescription& runner_description() {
+    // A small runnable carries its selection, so only what the running itself needs is asked for; the data
+    // directory is for fat ones. Every name costs Avocado time at every runnable.
+    static const nrunner::RunnerDescription description{
+        {"vt", "avocado-vt"},
+        {"datadir.paths.data_dir", "job.output.loglevel", "run.max_parallel_tasks", "vt.common.data_dir",
+         "vt.common.tmp_dir", "vt.debug.no_cleanup"}};
+    return description;
+}
+
+}  // namespace vt

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/// \file
+/// The commands that are small enough to share a header, and what the runner says of itself.
+#pragma once
+
+#include "runner/nrunner/protocol.hpp"
+
+#include <string>
+#include <vector>
+
+namespace CLI {
+class App;
+}
+
+namespace vt {
+
+/// Kinds of runnables and the settings that the test body reads.
+const nrunner::RunnerDescription& runner_description();
+
+/// Adds `reap`: brings back what dead runs left. Exit status 0, or 1 if something resists.
+void add_reap_command(CLI::App& app, int& exit_status);
+
+/// The hidden `guardian --job-dir DIR --owner PID:START`: descriptor 3 is the listening socket. Returns the
+/// exit status.
+int run_guardian_command(const std::vector<std::string>& arguments);
+
+/// `python SCRIPT [ARG…]`: runs a script in the embedded interpreter. Returns its exit status.
+int run_python_command(const std::vector<std::string>& arguments);
+
+}  // namespace vt

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "runner/commands/test_body.hpp"
+
+#include "providers/test_file.hpp"
+#include "resolver/data_dir.hpp"
+#include "resolver/resolver.hpp"
+#include "resolver/runnable_kwargs.hpp"
+#include "runner/env/lifecycle.hpp"
+#include "runner/native/loader.hpp"
+#include "runner/python/python_loader.hpp"
+#include "runner/support/file.hpp"
+#include "runner/support/install_dirs.hpp"
+#include "runner/support/log.hpp"
+#include "runner/support/strings.hpp"
+
+#include <array>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+namespace vt {
+namespace {
+
+namespace fs = std::filesystem;
+using nrunner::BodyContext;
+using nrunner::Runnable;
+using nrunner::Status;
+using nrunner::TestResult;
+
+/// A test's parameters and where its data directory is.
+struct Resolved {
+    Params params;
+    fs::path data_dir;
+};
+
+/// The setting as text, empty if it is not set.
+std::string text_setting(const Runnable& runnable, std::string_view name) {
+    const auto value = runnable.setting(name);
+    return value.is_string() ? value.get<std::string>() : std::string();
+}
+
+/// The data directory that the settings mean, for a runnable that does not say it.
+fs::path configured_data_dir(const Runnable& runnable) {
+    if (auto named = text_setting(runnable, "vt.common.data_dir"); !named.empty()) {
+        return fs::absolute(named);
+    }
+    if (auto avocados = text_setting(runnable, "datadir.paths.data_dir"); !avocados.empty()) {
+        if (avocados.starts_with("~/")) {
+            const char* home = std::getenv("HOME");
+            avocados = (home != nullptr ? home : "/root") + avocados.substr(1);
+        }
+        return fs::absolute(avocados) / "avocado-vt";
+    }
+    return resolver::default_data_dir();
+}
+
+/// The parameters of a fat runnable: its keyword arguments.
+Params fat_params(const Runnable& runnable) {
+    std::vector<std::pair<std::string, std::string>> pairs;
+    for (const auto& argument : runnable.kwargs) {
+        pairs.emplace_back(argument.key, argument.value);
+    }
+    if (pairs.empty()) {
+        throw Error(
+            fmt::format("the runnable {} has neither a selection nor parameters; resolve it with \"avocado "
+                        "run\", or give "
+                        "the test's parameters as KEY=VALUE",
+                        runnable.uri.empty() ? "without a name" : runnable.uri));
+    }
+    return Params(pairs);
+}
+
+Resolved resolve(const Runnable& runnable, const RuntimeDirs& dirs) {
+    if (const auto small = resolver::small_runnable(runnable.kwargs_json())) {
+        return {resolver::expand(small->selection, runnable.uri, small->full_name, user_cache_dir(dirs)),
+                small->selection.data_dir};
+    }
+    return {fat_params(runnable), configured_data_dir(runnable)};
+}
+
+/// Python's numbers of levels; names are accepted too.
+void set_log_level(const Runnable& runnable) {
+    const auto level = runnable.setting("job.output.loglevel");
+    const auto name = level.is_string() ? level.get<std::string>() : std::string();
+    const int number = level.is_number() ? level.get<int>() : 0;
+    if (name == "ERROR" || name == "CRITICAL" || number >= 40) {
+        log::set_level(log::Level::error);
+    } else if (name == "WARNING" || name == "WARN" || number >= 30) {
+        log::set_level(log::Level::warning);
+    } else if (name == "INFO" || number >= 20) {
+        log::set_level(log::Level::info);
+    }
+}
+
+/// The identity under which things of this task's job are kept: Avocado's, or one of its own.
+std::string job_identity(const nrunner::Task& task) {
+    return task.job_id.empty() ? fmt::format("p{}", ::getpid()) : task.job_id;
+}
+
+VmContext make_vm_context(BodyContext& body, const RuntimeDirs& dirs, const fs::path& data_dir) {
+    const auto& task = body.task();
+    VmContext vm;
+    vm.dirs = dirs;
+    vm.job_dir = dirs.job(job_identity(task));
+    vm.data_dir = data_dir;
+    vm.log_dir = body.output_dir();
+    vm.holder = fmt::format("{} (pid {})", task.id.empty() ? task.runnable.uri : task.id, ::getpid());
+    vm.loop = std::make_shared<IoLoop>();
+    body.channel().spare_guardian(vm.job_dir.native());
+    vm.guardian = process::Guardian::connect(vm.job_dir, body.job_owner(), InstallDirs::find().runner());
+    return vm;
+}
+
+/// All files that the parameter `type` names, loaded, as one function that runs them in order.
+TestFunction load_tests(const std::vector<providers::TestFile>& files) {
+    std::vector<TestFunction> functions;
+    for (const auto& file : files) {
+        log::debug("test {}: {}", file.type, file.path.native());
+        functions.push_back(file.kind == providers::TestFile::Kind::native
+                                ? native::load_test(file.path)
+                                : python::load_test({file.path, file.sys_path}));
+    }
+    return [functions = std::move(functions)](TestContext& context, Env& env) {
+        for (const auto& function : functions) {
+            function(context, env);
+        }
+    };
+}
+
+void fill_context(TestContext& context, BodyContext& body, const std::vector<providers::TestFile>& files,
+                  const fs::path& workdir) {
+    const auto& task = body.task();
+    context.name = task.runnable.uri.empty() ? context.params.get("shortname") : task.runnable.uri;
+    context.id = task.id.empty() ? context.name : task.id;
+    context.job_id = task.job_id;
+    context.bindir = files.front().path.parent_path();
+    context.virtdir = context.bindir / "shared";
+    context.datadir = context.vm.data_dir;
+    context.logdir = body.output_dir();
+    context.outputdir = context.logdir / "data";
+    context.workdir = workdir;
+    const auto tasks = task.runnable.setting("run.max_parallel_tasks");
+    context.parallel = tasks.is_number_integer() && tasks.get<int>() > 1;
+    context.whiteboard = [&body](std::string_view text) { body.channel().whiteboard(text); };
+    make_private_directory(context.outputdir);
+}
+
+/// The supervisor ends a test that takes longer than its parameters allow.
+void announce_limit(const Params& params, nrunner::BodyChannel& channel) {
+    if (!params.get("test_timeout").empty()) {
+        channel.time_limit(Seconds(params.get_double("test_timeout")), "test_timeout");
+    }
+}
+
+TestResult to_result(const TestVerdict& verdict) {
+    const auto status = nrunner::status_from_name(test_status_name(verdict.status));
+    return {status.value_or(Status::error), verdict.reason, verdict.fail_class, verdict.traceback, {}};
+}
+
+TestVerdict run(BodyContext& body) {
+    set_log_level(body.task().runnable);
+    const auto dirs = RuntimeDirs::make();
+    Journal::reap(dirs.journal());
+    TestContext context;
+    auto resolved = resolve(body.task().runnable, dirs);
+    context.params = std::move(resolved.params);
+    announce_limit(context.params, body.channel());
+    const auto files =
+        providers::find_tests(context.params, resolved.data_dir, InstallDirs::find().builtin_provider());
+    context.vm = make_vm_context(body, dirs, resolved.data_dir);
+    const TempDirectory workdir("avocado-vt-test-", context.vm.job_dir);
+    fill_context(context, body, files, workdir.path());
+    const auto test = load_tests(files);
+    Env env(context.vm.job_dir / "env.json", context.vm);
+    body.on_stop([&env](const std::string&) { abandon_test(env); });
+    auto verdict = run_test(context, env, test);
+    body.on_stop({});
+    return verdict;
+}
+
+}  // namespace
+
+TestResult run_vt_test(BodyContext& body) {
+    try {
+        return to_result(run(body));
+    } catch (...) {
+        return to_result(classify(std::current_exception()));
+    }
+}
+
+}  // namespace vt
