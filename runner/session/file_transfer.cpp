@@ -12,4 +12,11 @@ bool has_wildcards(const std::string& path) {
     return path.find_first_of("*?[") != std::string::npos;
 }
 
+std::string without_tilde(const std::string& path) {
+    if (path == "~") {
+        return ".";
+    }
+    return path.rfind("~/", 0) == 0 ? path.substr(2) : path;
+}
+
 }  // namespace vt

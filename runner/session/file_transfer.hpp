@@ -34,6 +34,9 @@ bool is_plain_name(const std::string& name);
 /// True if \p path has one of the wildcards * ? [.
 bool has_wildcards(const std::string& path);
 
+/// \p path without a leading "~/": copies start in the home directory anyway, and nobody expands it.
+std::string without_tilde(const std::string& path);
+
 /// Sees each piece of data on its way, in bytes: limits the rate.
 using PieceHandler = std::function<void(std::size_t bytes)>;
 

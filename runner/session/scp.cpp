@@ -57,7 +57,8 @@ class ScpTransfer : public FileTransfer {
         : connection_(connection), hooks_(std::move(hooks)) {}
 
     void send(const std::filesystem::path& local, const std::string& remote) override {
-        const ScpRun run(connection_, SSH_SCP_WRITE | (hooks_.recursive ? SSH_SCP_RECURSIVE : 0), remote);
+        const ScpRun run(connection_, SSH_SCP_WRITE | (hooks_.recursive ? SSH_SCP_RECURSIVE : 0),
+                         without_tilde(remote));
         send_thing(run, local, remote, 0);
     }
 
@@ -66,7 +67,8 @@ class ScpTransfer : public FileTransfer {
             throw TransferFailedError(
                 1, remote + ": wildcards need an SFTP server in the guest; name the files");
         }
-        const ScpRun run(connection_, SSH_SCP_READ | (hooks_.recursive ? SSH_SCP_RECURSIVE : 0), remote);
+        const ScpRun run(connection_, SSH_SCP_READ | (hooks_.recursive ? SSH_SCP_RECURSIVE : 0),
+                         without_tilde(remote));
         std::vector<std::filesystem::path> directories;
         for (;;) {
             const int request = ssh_scp_pull_request(run.get());
@@ -153,6 +155,10 @@ class ScpTransfer : public FileTransfer {
             sent += size;
             hooks_.on_piece(size);
         }
+        if (sent == 0) {
+            // libssh sees the end of a file only in a write, even of an empty one.
+            run.check(ssh_scp_write(run.get(), piece.data(), 0), "write " + name);
+        }
         if (sent != source.size()) {
             throw TransferFailedError(1, local.string() + ": the file changes while it is read");
         }
@@ -164,16 +170,17 @@ class ScpTransfer : public FileTransfer {
         auto target = LocalFile::create(path, ssh_scp_request_get_permissions(run.get()));
         run.check(ssh_scp_accept_request(run.get()), remote);
         std::array<char, piece_size> piece;
-        for (std::uint64_t received = 0; received < size;) {
+        std::uint64_t received = 0;
+        do {  // once at least: libssh sees the end of a file only in a read, even of an empty one
             const int got = ssh_scp_read(run.get(), piece.data(), piece.size());
             run.check(got, "read " + remote);
-            if (got == 0) {
+            if (got == 0 && size > 0) {
                 throw TransferFailedError(1, "read " + remote + ": ended early");
             }
             target.write({piece.data(), static_cast<std::size_t>(got)});
             received += static_cast<std::uint64_t>(got);
             hooks_.on_piece(static_cast<std::size_t>(got));
-        }
+        } while (received < size);
         hooks_.log(fmt::format("{} -> {} ({} bytes)", remote, path.string(), size));
     }
 

@@ -52,14 +52,6 @@ std::string joined(const std::string& directory, const std::string& name) {
     return directory.empty() || directory.back() == '/' ? directory + name : directory + "/" + name;
 }
 
-/// scp's notation for the home directory, in which SFTP starts anyway.
-std::string without_tilde(const std::string& path) {
-    if (path == "~") {
-        return ".";
-    }
-    return path.rfind("~/", 0) == 0 ? path.substr(2) : path;
-}
-
 std::string base_name(std::string path) {
     while (path.size() > 1 && path.back() == '/') {
         path.pop_back();
@@ -271,7 +263,8 @@ class SftpTransfer : public FileTransfer {
         }
     }
 
-    std::uint64_t read_ahead(const std::string& remote, sftp_file source, LocalFile& target, std::uint64_t size) {
+    std::uint64_t read_ahead(const std::string& remote, sftp_file source, LocalFile& target,
+                             std::uint64_t size) {
         std::array<char, piece_size> piece;
         std::deque<std::uint32_t> requests;
         std::uint64_t asked = 0;
