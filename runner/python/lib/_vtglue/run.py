@@ -47,12 +47,12 @@ def _import_file(path):
 
 def _entry_of(path):
     if not os.path.isfile(path):
-        raise FileNotFoundError("the test file %s is not there" % path)
+        raise statuses.LoadError("the test file %s is not there" % path)
     run = getattr(_import_file(path), "run", None)
     if run is None:
-        raise statuses.exceptions().TestError("%s has no function run(test, params, env)" % path)
+        raise statuses.LoadError("%s has no function run(test, params, env)" % path)
     if not callable(run):
-        raise statuses.exceptions().TestError("%s: its run is no function but %s" % (path, type(run).__name__))
+        raise statuses.LoadError("%s: its run is no function but %s" % (path, type(run).__name__))
     return run
 
 
@@ -83,8 +83,7 @@ def _leave_exit_functions(path, around):
 
     def run_exit_functions():
         message = funcatexit.run_exitfuncs(around.env, test_type)
-        if message:
-            raise statuses.exceptions().TestWarn("funcatexit failed with: %s" % message)
+        return " ".join(message.split()) or None
 
     if around.env.data.get("exithandlers__%s" % test_type):
         around.context.add_exit_function(run_exit_functions)
@@ -109,8 +108,7 @@ def call(path, context, env):
         if around is not None:
             _leave_exit_functions(path, around)
             around.env._store()
-            if around.test.whiteboard:
-                context.write_whiteboard(str(around.test.whiteboard))
+            around.test._send_whiteboard()
         for stream in (sys.stdout, sys.stderr):
             try:
                 stream.flush()

@@ -17,6 +17,12 @@ _STATUSES = ("FAIL", "ERROR", "CANCEL", "SKIP", "WARN", "INTERRUPTED")
 _REASON_LIMIT = 1000
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
+
+
+class LoadError(Exception):
+    """A test file that is none; an ERROR."""
+
+
 _module = None
 
 
@@ -92,7 +98,7 @@ def _reason(error, status):
             error.msg,
             error.lineno,
         )
-    elif isinstance(error, _base_classes()) and text:
+    elif isinstance(error, (LoadError,) + _base_classes()) and text:
         return _one_sentence(text)
     else:
         text = type(error).__name__ + (": " + text if text else "") + _hint(error)
@@ -101,15 +107,12 @@ def _reason(error, status):
 
 
 def _own_traceback(error):
-    """The traceback without the frames of this package."""
-    frames = error.__traceback__
+    """The traceback without the frames that brought us to the test, and without test.fail()'s own."""
     glue = os.path.dirname(os.path.abspath(__file__))
-    while frames and frames.tb_frame.f_code.co_filename.startswith(glue):
-        frames = frames.tb_next
-    try:
-        return "".join(traceback.format_exception(type(error), error, frames))
-    except Exception as broken:  # an exception whose __str__ raises
-        return "%s (its traceback cannot be printed: %r)\n" % (type(error).__name__, broken)
+    frames = traceback.TracebackException.from_exception(error, compact=True)
+    foreign = [f for f in frames.stack if not f.filename.startswith((glue, "<frozen importlib"))]
+    frames.stack[:] = foreign
+    return "".join(frames.format())
 
 
 def verdict(error):
@@ -119,11 +122,15 @@ def verdict(error):
         reason = _reason(error, status)
     except Exception as broken:
         reason = "%s, whose text cannot be had: %r" % (type(error).__name__, broken)
-    trace = _own_traceback(error)
+    try:
+        trace = _own_traceback(error)
+    except Exception as broken:  # an exception whose __str__ raises
+        trace = "%s, whose traceback cannot be had: %r\n" % (type(error).__name__, broken)
     level = logging.ERROR if status in ("FAIL", "ERROR") else logging.DEBUG
     log = logging.getLogger("avocado.test")
     context = getattr(error, "_context", None)
     if context:
         log.log(level, "Context: %s", context)
     log.log(level, "%s", trace.rstrip("\n"))
-    return Verdict(status, reason, type(error).__name__, trace)
+    fail_class = "TestError" if isinstance(error, LoadError) else type(error).__name__
+    return Verdict(status, reason, fail_class, trace)

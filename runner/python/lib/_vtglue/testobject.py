@@ -26,6 +26,7 @@ class VirtTest:
 
         self._context = context
         self._assertions = None
+        self._sent_whiteboard = ""
         self.params = params
         self.name = context.name
         self.log = logging.getLogger("avocado.test")
@@ -81,6 +82,12 @@ class VirtTest:
     def skip(msg=None):
         """Ends the test as SKIP."""
         raise statuses.exceptions().TestSkipError(msg)
+
+    def _send_whiteboard(self):
+        text = str(self.whiteboard or "")
+        if text != self._sent_whiteboard:
+            self._context.write_whiteboard(text)
+            self._sent_whiteboard = text
 
     def write_test_keyval(self, d):
         """Makes the dictionary `d` the test's whiteboard."""

@@ -84,13 +84,12 @@ class Env(UserDict):
     def _store(self):
         """Gives the core what can be stored."""
         for key, value in self.data.items():
-            if key == "version" or key.startswith("vm__"):
+            if key == "version" or key.startswith(("vm__", "exithandlers__")):
                 continue
             try:
                 text = json.dumps(value)
             except (TypeError, ValueError) as error:
-                if value or not key.startswith("exithandlers__"):
-                    LOG.warning("env[%r] cannot be stored for the next test: %s", key, error)
+                LOG.warning("env[%r] cannot be stored for the next test: %s", key, error)
                 continue
             if self._stored.get(key) != text:
                 self._core.set(key, text)
