@@ -77,8 +77,8 @@ std::uint32_t Builder::add_filter(const FilterWords& words) {
     return static_cast<std::uint32_t>(filters_.size() - 1);
 }
 
-std::uint32_t Builder::add_file(std::string_view path, std::uint32_t included_by, std::uint32_t line) {
-    files.push_back({blob.add(path), included_by, line});
+std::uint32_t Builder::add_file(const File& file) {
+    files.push_back(file);
     return static_cast<std::uint32_t>(files.size() - 1);
 }
 

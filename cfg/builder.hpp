@@ -64,7 +64,7 @@ class Builder {
     std::uint32_t top = 0;
 
     std::uint32_t add_filter(const FilterWords& words);
-    std::uint32_t add_file(std::string_view path, std::uint32_t included_by, std::uint32_t line);
+    std::uint32_t add_file(const File& file);
     std::uint32_t add_map_file(std::string_view path);
     std::uint32_t add_pattern(std::string_view text);
 

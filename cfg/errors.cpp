@@ -56,6 +56,16 @@ std::string Location::to_string() const {
     return column == 0 ? fmt::format("{}:{}", file, line) : fmt::format("{}:{}:{}", file, line, column);
 }
 
+ErrorReport report_of(std::string message, std::string file, std::uint32_t line, std::string expected) {
+    ErrorReport report;
+    report.message = std::move(message);
+    report.where.file = std::move(file);
+    report.where.line = line;
+    report.where.column = line == 0 ? 0 : 1;
+    report.expected = std::move(expected);
+    return report;
+}
+
 ParserError::ParserError(ErrorReport report)
     : Error(render(report, report.indent)), report_(std::move(report)) {}
 

@@ -38,6 +38,10 @@ struct ErrorReport {
     std::uint32_t indent = 0;             ///< columns of indentation left out of `line`
 };
 
+/// A report that shows no line.
+ErrorReport report_of(std::string message, std::string file, std::uint32_t line = 0,
+                      std::string expected = {});
+
 /// The configuration is wrong: the base of all errors of this layer that name a place.
 class ParserError : public Error {
   public:

@@ -196,6 +196,8 @@ class Freezer {
             const Stmt& statement = arrays_->statements[i];
             if (statement.op == Op::only || statement.op == Op::no) {
                 found.push_back({i, statement.a, statement.op});
+            } else if (statement.op == Op::join && joins == nullptr) {
+                found.push_back({i, statement.a, statement.op});
             } else if (statement.op == Op::join) {
                 for (std::uint32_t word = 0; word < statement.value.length; ++word) {
                     joined.push_back(statement.a + word);

@@ -147,10 +147,23 @@ struct Key {
     std::uint32_t target = none;  ///< the key that the limit is for
 };
 
+/// What tells whether a file is still the one that was read. Times in nanoseconds since the epoch.
+struct FileIdentity {
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;  ///< 0: a text, no file
+    std::uint64_t size = 0;
+    std::int64_t modified = 0;
+    std::int64_t changed = 0;
+    std::uint64_t digest = 0;  ///< of the content
+
+    bool operator==(const FileIdentity&) const = default;
+};
+
 struct File {
     Str path;
-    std::uint32_t included_by = none;  ///< statement of the file that included it first: its file …
-    std::uint32_t included_line = 0;   ///< … and line
+    std::uint32_t included_by = none;  ///< the file that included it …
+    std::uint32_t included_line = 0;   ///< … and its line
+    FileIdentity identity;
 };
 
 /// A regular expression, or a plain key that needs none.
@@ -199,6 +212,31 @@ struct Image {
     std::size_t stride() const noexcept { return (used_symbols + 63) / 64; }
 
     std::shared_ptr<const void> storage;  ///< keeps the arrays alive
+
+    /// Calls `visit` with each array in a fixed order; what the compiled cache writes and reads.
+    template <typename Self, typename Visit>
+    static void for_each_array(Self& self, Visit visit) {
+        visit(self.nodes);
+        visit(self.children);
+        visit(self.statements);
+        visit(self.conditions);
+        visit(self.guards);
+        visit(self.filters);
+        visit(self.words);
+        visit(self.blocks);
+        visit(self.block_symbols);
+        visit(self.symbols);
+        visit(self.labels);
+        visit(self.keys);
+        visit(self.templates);
+        visit(self.pieces);
+        visit(self.patterns);
+        visit(self.joins);
+        visit(self.map_files);
+        visit(self.files);
+        visit(self.below);
+        visit(self.options);
+    }
 };
 
 }  // namespace vt::cfg

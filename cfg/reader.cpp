@@ -5,10 +5,8 @@
 #include "cfg/unicode.hpp"
 
 #include <algorithm>
-#include <cerrno>
 
 #include <fmt/core.h>
-#include <sys/stat.h>
 
 namespace vt::cfg {
 namespace {
@@ -58,16 +56,11 @@ bool starts_with(std::string_view text, std::string_view prefix) {
 }  // namespace
 
 void Reader::read_file(const std::string& path) {
-    struct stat status = {};
-    if (::stat(path.c_str(), &status) != 0) {
-        throw SourceError(path, errno);
-    }
-    read_source(read_source_file(path, options_.limits.total_bytes), path, directory_of(path), false,
-                {status.st_dev, status.st_ino});
+    read_source(read_source_file(path, options_.limits.total_bytes), path, directory_of(path), false);
 }
 
 void Reader::read_text(std::string_view text, const std::string& name) {
-    read_source(std::string(text), name, {}, false, {});
+    read_source({std::string(text), {}}, name, {}, false);
 }
 
 ErrorReport Reader::report(std::string message, std::string expected, std::size_t position) const {
@@ -116,27 +109,30 @@ void Reader::check_encoding(std::string_view text, const std::string& path) {
     throw LexerError(result);
 }
 
-void Reader::read_source(std::string text, const std::string& path, const std::string& directory,
-                         bool in_condition, FileIdentity identity) {
-    check_encoding(text, path);
-    const auto kept = builder_.blob.add_source(std::move(text));
+void Reader::read_source(SourceText source, const std::string& path, const std::string& directory,
+                         bool in_condition) {
+    check_encoding(source.text, path);
+    const auto kept = builder_.blob.add_source(std::move(source.text));
     if (!kept) {
-        throw LimitError({fmt::format("the sources together have more than {} bytes (limit total_bytes)",
-                                      builder_.blob.limit()),
-                          {path, 0, 0},
-                          {},
-                          {},
-                          {}});
+        throw LimitError(
+            report_of(fmt::format("the sources together have more than {} bytes (limit total_bytes)",
+                                  builder_.blob.limit()),
+                      path));
     }
-    const std::uint32_t includer = frames_.empty() ? none : frame().file;
-    const std::uint32_t includer_line = frames_.empty() ? 0 : frame().line.number;
-    const std::uint32_t file = builder_.add_file(path, includer, includer_line);
-    if (file > UINT16_MAX) {
-        throw LimitError({"more than 65535 sources are read (limit files)", {path, 0, 0}, {}, {}, {}});
+    File file;
+    file.path = builder_.blob.add(path);
+    file.identity = source.identity;
+    if (!frames_.empty()) {
+        file.included_by = frame().file;
+        file.included_line = frame().line.number;
+    }
+    const std::uint32_t number = builder_.add_file(file);
+    if (number > UINT16_MAX) {
+        throw LimitError(report_of("more than 65535 sources are read (limit files)", path));
     }
     frames_.push_back(std::make_unique<SourceFrame>(
-        SourceFrame{path, directory, file, builder_.add_map_file(path), LineReader(builder_.blob, *kept),
-                    Line{}, identity.device, identity.inode}));
+        SourceFrame{path, directory, number, builder_.add_map_file(path), LineReader(builder_.blob, *kept),
+                    Line{}, source.identity}));
     read_block(-1, in_condition, 0);
     frames_.pop_back();
 }
@@ -229,7 +225,7 @@ void Reader::read_line(Block& block) {
             break;
         case 'j':
             if (starts_with(line, "join ")) {
-                read_join(block, 5);
+                read_join(5);
                 return;
             }
             break;
@@ -345,10 +341,7 @@ void Reader::read_filter_statement(Op op, std::size_t position) {
     add(op, builder_.add_filter(filter(tokens)));
 }
 
-void Reader::read_join(const Block& block, std::size_t position) {
-    if (block.in_condition) {
-        refuse("a join cannot stand in a condition", "it in a variant or outside", 0);
-    }
+void Reader::read_join(std::size_t position) {
     Tokenizer tokenizer(frame().line.text, position);
     const FilterWords words = filter(tokens_to_end(tokenizer, tokenizer.next_solid()));
     if (words.size() > options_.limits.join_depth) {

@@ -16,8 +16,6 @@
 #include <string_view>
 #include <vector>
 
-#include <sys/types.h>
-
 namespace vt::cfg {
 
 /// A source being read.
@@ -27,15 +25,8 @@ struct SourceFrame {
     std::uint32_t file = 0;  ///< number in the builder
     std::uint32_t map_file = 0;
     LineReader lines;
-    Line line;         ///< the one being read
-    dev_t device = 0;  ///< which file it is; 0 for texts
-    ino_t inode = 0;
-};
-
-/// Which file a source is, to see when it includes itself.
-struct FileIdentity {
-    dev_t device = 0;
-    ino_t inode = 0;
+    Line line;  ///< the one being read
+    FileIdentity identity;
 };
 
 /// The directory part of a path as Python's os.path.dirname has it.
@@ -57,8 +48,8 @@ class Reader {
     SourceFrame& frame() { return *frames_.back(); }
     DraftNode& node() { return builder_.nodes[builder_.top]; }
 
-    void read_source(std::string text, const std::string& path, const std::string& directory,
-                     bool in_condition, FileIdentity identity);
+    void read_source(SourceText source, const std::string& path, const std::string& directory,
+                     bool in_condition);
     void check_encoding(std::string_view text, const std::string& path);
     void read_block(std::int64_t outer_indent, bool in_condition, unsigned depth);
     void read_line(Block& block);
@@ -67,7 +58,7 @@ class Reader {
     void read_assignment(Op op, std::string_view key, std::string_view value);
     void read_condition(Block& block);
     void read_filter_statement(Op op, std::size_t position);
-    void read_join(const Block& block, std::size_t position);
+    void read_join(std::size_t position);
     void read_suffix(Block& block, std::size_t position);
     void read_del(std::size_t position);
     void read_include(const Block& block);

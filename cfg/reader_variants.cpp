@@ -246,7 +246,7 @@ void Reader::read_include(const Block& block) {
                    "the path of a readable file", 8));
     }
     for (const auto& source : frames_) {
-        if (source->device == status.st_dev && source->inode == status.st_ino) {
+        if (source->identity.inode == status.st_ino && source->identity.device == status.st_dev) {
             refuse(fmt::format("{} includes itself", path), "an include that does not lead back", 8);
         }
     }
@@ -254,14 +254,13 @@ void Reader::read_include(const Block& block) {
         limit(fmt::format("files are included deeper than {} (limit include_depth)",
                           options_.limits.include_depth));
     }
-    std::string text;
+    SourceText text;
     try {
         text = read_source_file(path, options_.limits.total_bytes);
     } catch (const SourceError& error) {
         throw MissingIncludeError(report(error.what(), "the path of a readable file", 8));
     }
-    read_source(std::move(text), path, directory_of(path), block.in_condition,
-                {status.st_dev, status.st_ino});
+    read_source(std::move(text), path, directory_of(path), block.in_condition);
 }
 
 std::string directory_of(const std::string& path) {

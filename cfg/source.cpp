@@ -17,15 +17,26 @@
 namespace vt::cfg {
 namespace {
 
+FileIdentity identity_of(const struct stat& status) {
+    constexpr std::int64_t second = 1'000'000'000;
+    FileIdentity identity;
+    identity.device = status.st_dev;
+    identity.inode = status.st_ino;
+    identity.size = static_cast<std::uint64_t>(status.st_size);
+    identity.modified = status.st_mtim.tv_sec * second + status.st_mtim.tv_nsec;
+    identity.changed = status.st_ctim.tv_sec * second + status.st_ctim.tv_nsec;
+    return identity;
+}
+
 constexpr std::size_t scratch_size = 64U << 10;
 constexpr std::int64_t tab_width = 8;
 
-/// Whether a text has neither tabs nor line ends other than \n nor characters beyond ASCII.
+/// Whether a line has neither tabs nor control characters nor characters beyond ASCII.
 bool is_simple(std::string_view text) {
     bool odd = false;
     for (const char c : text) {
         const auto byte = static_cast<unsigned char>(c);
-        odd |= byte >= 0x7F || (byte < 0x20 && byte != '\n');
+        odd |= byte >= 0x7F || byte < 0x20;
     }
     return !odd;
 }
@@ -129,29 +140,26 @@ std::string Blob::flatten() const {
     return result;
 }
 
-LineReader::LineReader(Blob& blob, std::string_view text)
-    : blob_(blob), rest_(text), simple_(is_simple(text)) {}
+LineReader::LineReader(Blob& blob, std::string_view text) : blob_(blob), rest_(text) {}
 
+/// Takes the next line off the rest. Nearly all lines are simple ones that end at a newline; only in others
+/// the other ends of lines are looked for.
 std::string_view LineReader::cut_line() {
-    if (simple_) {
-        const std::size_t end = std::min(rest_.find('\n'), rest_.size());
-        const std::string_view line = rest_.substr(0, end);
-        rest_.remove_prefix(std::min(end + 1, rest_.size()));
-        return line;
-    }
-    std::size_t position = 0;
-    while (position < rest_.size()) {
-        const unicode::Character c = unicode::decode(rest_, position);
-        if (unicode::is_line_end(c.code)) {
-            const std::string_view line = rest_.substr(0, position);
-            const bool pair = c.code == '\r' && position + 1 < rest_.size() && rest_[position + 1] == '\n';
-            rest_.remove_prefix(position + (pair ? 2 : c.length));
-            return line;
+    const std::size_t newline = std::min(rest_.find('\n'), rest_.size());
+    const std::string_view line = rest_.substr(0, newline);
+    simple_ = is_simple(line);
+    if (!simple_) {
+        for (std::size_t position = 0; position < line.size();) {
+            const unicode::Character c = unicode::decode(line, position);
+            if (unicode::is_line_end(c.code)) {
+                const bool pair = c.code == '\r' && position + 1 == line.size() && newline < rest_.size();
+                rest_.remove_prefix(position + (pair ? 2 : c.length));
+                return line.substr(0, position);
+            }
+            position += c.length;
         }
-        position += c.length;
     }
-    const std::string_view line = rest_;
-    rest_ = {};
+    rest_.remove_prefix(std::min(newline + 1, rest_.size()));
     return line;
 }
 
@@ -202,7 +210,7 @@ std::optional<Line> LineReader::next(std::int64_t outer_indent) {
     return std::exchange(ahead_, std::nullopt);
 }
 
-std::string read_source_file(const std::string& path, std::size_t limit) {
+SourceText read_source_file(const std::string& path, std::size_t limit) {
     const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
     struct stat status = {};
     if (fd.get() < 0 || ::fstat(fd.get(), &status) != 0) {
@@ -228,14 +236,52 @@ std::string read_source_file(const std::string& path, std::size_t limit) {
         }
     }
     if (used > limit) {
-        throw LimitError({fmt::format("the sources have more than {} bytes (limit total_bytes)", limit),
-                          {path, 0, 0},
-                          {},
-                          "a smaller file",
-                          {}});
+        throw LimitError(
+            report_of(fmt::format("the sources have more than {} bytes (limit total_bytes)", limit), path));
     }
     text.resize(used);
-    return text;
+    // What it is after reading: a file that is being written changes its times once more.
+    if (::fstat(fd.get(), &status) != 0) {
+        throw SourceError(path, errno);
+    }
+    FileIdentity identity = identity_of(status);
+    identity.digest = digest_of(text);
+    return {std::move(text), identity};
+}
+
+std::optional<FileIdentity> identify_file(const std::string& path) {
+    struct stat status = {};
+    if (::stat(path.c_str(), &status) != 0) {
+        return std::nullopt;
+    }
+    return identity_of(status);
+}
+
+std::uint64_t digest_of(std::string_view bytes) {
+    // Four lanes of multiply and fold, eight bytes each, so that the processor works on all of them at once.
+    constexpr std::uint64_t odd = 0x9E3779B97F4A7C15U;
+    std::uint64_t lanes[4] = {odd, odd * 3, odd * 5, odd * 7};
+    const auto mix = [](std::uint64_t state, std::uint64_t word) {
+        state = (state ^ word) * 0xD6E8FEB86659FD93U;
+        return state ^ state >> 32U;
+    };
+    std::size_t position = 0;
+    for (; position + 32 <= bytes.size(); position += 32) {
+        std::uint64_t words[4];
+        std::memcpy(words, bytes.data() + position, 32);
+        for (int lane = 0; lane < 4; ++lane) {
+            lanes[lane] = mix(lanes[lane], words[lane]);
+        }
+    }
+    std::uint64_t tail[4] = {};
+    if (position < bytes.size()) {
+        std::memcpy(tail, bytes.data() + position, bytes.size() - position);
+    }
+    std::uint64_t result = mix(odd, bytes.size());
+    for (int lane = 0; lane < 4; ++lane) {
+        result = mix(result, mix(lanes[lane], tail[lane]));
+    }
+    return result;
 }
 
 }  // namespace vt::cfg

@@ -87,7 +87,7 @@ class LineReader {
 
     Blob& blob_;
     std::string_view rest_;
-    bool simple_ = false;  ///< nothing but printable ASCII and newlines
+    bool simple_ = false;  ///< the line just cut is nothing but printable ASCII
     std::uint32_t number_ = 0;
     std::size_t longest_ = 0;
     std::uint32_t longest_line_ = 0;
@@ -95,7 +95,19 @@ class LineReader {
     std::optional<Line> ahead_;
 };
 
+/// A file's content and what it was when it was read.
+struct SourceText {
+    std::string text;
+    FileIdentity identity;
+};
+
 /// Reads a whole file. Throws SourceError; LimitError past `limit` bytes.
-std::string read_source_file(const std::string& path, std::size_t limit);
+SourceText read_source_file(const std::string& path, std::size_t limit);
+
+/// What a file is now, without the digest; nothing if it is gone.
+std::optional<FileIdentity> identify_file(const std::string& path);
+
+/// A digest against accidents, not against attackers.
+std::uint64_t digest_of(std::string_view bytes);
 
 }  // namespace vt::cfg

@@ -2,6 +2,7 @@
 #include "cfg/unicode.hpp"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
+#include <cstring>
 #include <memory>
 #include <string>
 
@@ -117,6 +118,17 @@ Character decode_back(std::string_view text, std::size_t end) {
 std::optional<std::size_t> find_invalid(std::string_view text) {
     std::size_t position = 0;
     while (position < text.size()) {
+        while (position + 8 <= text.size()) {
+            std::uint64_t eight = 0;
+            std::memcpy(&eight, text.data() + position, 8);
+            if ((eight & 0x8080808080808080U) != 0) {
+                break;
+            }
+            position += 8;
+        }
+        if (position == text.size()) {
+            break;
+        }
         const unsigned length = sequence_length(text, position);
         if (length == 0) {
             return position;

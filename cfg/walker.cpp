@@ -125,13 +125,11 @@ bool Walker::enter(std::uint32_t number, std::uint32_t extra_filter) {
         return false;
     }
     if (++fruitless_ > image_->options[0].fruitless_nodes) {
-        throw LimitError(
-            {fmt::format("{} nodes were walked without finding another dictionary (limit fruitless_nodes)",
-                         image_->options[0].fruitless_nodes),
-             {std::string(image_->text(image_->files[0].path)), 0, 0},
-             {},
-             "filters that can be judged before the last label is known",
-             {}});
+        throw LimitError(report_of(
+            fmt::format("{} nodes were walked without finding another dictionary (limit fruitless_nodes)",
+                        image_->options[0].fruitless_nodes),
+            std::string(image_->text(image_->files[0].path)), 0,
+            "filters that can be judged before the last label is known"));
     }
     const auto size = [](const auto& stack) { return static_cast<std::uint32_t>(stack.size()); };
     const Frame frame{number,      node.children.begin, size(filters_), size(conditions_), size(labels_),
@@ -211,11 +209,22 @@ bool Walker::judge(const Node& node, const Frame& frame, std::uint32_t extra_fil
 bool Walker::open_guards(Range guards) {
     for (std::uint32_t i = guards.begin; i < guards.end; ++i) {
         const Guard& guard = image_->guards[i];
+        if (guard.op == Op::join) {
+            refuse_join_in_condition(guard);
+        }
         if (guard.op == Op::condition ? !judge_condition(guard.target) : !judge_filter(guard)) {
             return false;
         }
     }
     return true;
+}
+
+/// Upstream reads such a join but cannot run it, so it does no harm where the condition never holds.
+void Walker::refuse_join_in_condition(const Guard& guard) const {
+    const Stmt& statement = image_->statements[guard.statement];
+    throw ExpansionError(report_of("a join cannot stand in a condition",
+                                   std::string(image_->text(image_->files[statement.file].path)),
+                                   statement.line, "it in a variant or outside"));
 }
 
 bool Walker::judge_filter(const Guard& guard) {

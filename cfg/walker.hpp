@@ -86,6 +86,7 @@ class Walker {
     bool judge_filter(const Guard& guard);
     bool judge_condition(std::uint32_t number);
     bool open_guards(Range guards);
+    [[noreturn]] void refuse_join_in_condition(const Guard& guard) const;
 
     Verdict verdict(const Filter& filter) const;
     Verdict block_verdict(Range block) const;
