@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 # A layer is a folder: its sources make the static library vt_NAME, its *_test.cpp files the test program NAME_test.
 #
 #   vt_layer(NAME [SUBDIRS dir...] [DEPS vt_lower...] [LIBRARIES target...])
