@@ -78,10 +78,10 @@ std::set<std::string> ModuleIndex::closure(const std::vector<std::string>& wante
     return chosen;
 }
 
-void copy_modules(const fs::path& from, const std::set<std::string>& paths, const fs::path& to) {
+void link_modules(const fs::path& from, const std::set<std::string>& paths, const fs::path& to) {
     for (const auto& path : paths) {
         fs::create_directories((to / path).parent_path());
-        fs::copy_file(from / path, to / path);
+        fs::create_hard_link(from / path, to / path);
     }
     for (const char* list : {"modules.order", "modules.builtin", "modules.builtin.modinfo"}) {
         if (fs::exists(from / list)) {

@@ -29,9 +29,9 @@ class ModuleIndex {
     std::map<std::string, std::string> path_of_;             ///< by normalized name
 };
 
-/// Copies the modules \p paths from the directory \p from (lib/modules/VERSION) to the same below \p to, with
-/// the lists that depmod wants.
-void copy_modules(const std::filesystem::path& from, const std::set<std::string>& paths,
+/// Links the modules \p paths from the directory \p from (lib/modules/VERSION) to the same below \p to, on
+/// the same file system, and copies the lists that depmod wants.
+void link_modules(const std::filesystem::path& from, const std::set<std::string>& paths,
                   const std::filesystem::path& to);
 
 }  // namespace vt::bootstrap

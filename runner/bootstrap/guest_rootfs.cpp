@@ -95,7 +95,7 @@ void install_modules(const PackageTree& tree, const std::vector<std::string>& wa
                      const Deadline& deadline) {
     const auto below = fs::path("lib/modules") / tree.kernel_version;
     const ModuleIndex index(read_file(tree.root / below / "modules.dep"));
-    copy_modules(tree.root / below, index.closure(wanted), root / below);
+    link_modules(tree.root / below, index.closure(wanted), root / below);
     run_tool({"depmod", "-b", root.string(), tree.kernel_version}, {}, deadline);
     // busybox reads the texts.
     for (const auto& entry : fs::directory_iterator(root / below)) {
