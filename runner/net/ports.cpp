@@ -2,6 +2,7 @@
 #include "runner/net/ports.hpp"
 
 #include "runner/support/error.hpp"
+#include "runner/support/file.hpp"
 #include "runner/support/unique_fd.hpp"
 
 #include <array>
@@ -49,6 +50,7 @@ PortLease PortLease::take(const std::filesystem::path& locks_dir, std::uint16_t 
     if (first == 0 || last < first) {
         throw Error(fmt::format("no ports from {} to {} to choose from", first, last));
     }
+    make_private_directory(locks_dir);
     const std::uint32_t count = std::uint32_t{last} - first + 1;
     // Starting anywhere keeps tasks that start together from queueing for the same numbers.
     const std::uint32_t start = random_number() % count;

@@ -3,6 +3,7 @@
 
 #include "runner/process/process.hpp"
 #include "runner/storage/copy_file.hpp"
+#include "runner/support/file.hpp"
 #include "runner/support/log.hpp"
 #include "runner/support/strings.hpp"
 #include "runner/support/unique_fd.hpp"
@@ -318,6 +319,7 @@ namespace {
 /// The lock's name comes from the resolved path, so that two names of one file meet. Not from the inode: a
 /// restored image is a new file under the old name.
 fs::path lock_path(const Image& image, const fs::path& locks_dir) {
+    make_private_directory(locks_dir);
     std::error_code error;
     auto path = fs::weakly_canonical(image.path(), error);
     if (error) {

@@ -2,10 +2,10 @@
 /// \file
 /// Which accelerator really works here.
 ///
-/// /dev/kvm may be there and still not run a guest (nested virtualization that hangs at the first
-/// instruction). So the probe runs a 512-byte boot sector that writes to QEMU's debug-exit port, under a
-/// deadline; only a guest that got there proves KVM. The answer is cached with its reason until the QEMU
-/// binary, the kernel boot or the permissions of /dev/kvm change.
+/// /dev/kvm may be there and still not run a guest (a nested or emulated one that stops, or crawls, where
+/// real code begins). So the probe runs a 512-byte boot sector that enters 64-bit mode, counts for a while
+/// and writes to QEMU's debug-exit port, under a deadline; only a guest that got there proves KVM. The answer
+/// is cached with its reason until the QEMU binary, the kernel boot or the permissions of /dev/kvm change.
 #pragma once
 
 #include "runner/support/deadline.hpp"
