@@ -26,7 +26,7 @@ struct DataDir {
     }
     std::filesystem::path images() const { return path / "images"; }
     std::filesystem::path notes_file() const { return path / "avocado-runner-vt.json"; }
-    /// True if tests of \p type can be resolved: its subtests.cfg, or tests.cfg, is there.
+    /// True if tests of \p type can be resolved: its subtests.cfg is there.
     bool bootstrapped(std::string_view type) const;
 };
 

@@ -193,8 +193,12 @@ class Run {
     }
 
     void report(const ConfigSetReport& done) {
-        for (const fs::path& path : done.written) {
-            log::debug("Config file {} written", path.string());
+        if (done.written.size() > 5) {
+            log::info("{} config files written below {}", done.written.size(), dir_.path.string());
+        } else {
+            for (const fs::path& path : done.written) {
+                log::info("Config file {} written", path.string());
+            }
         }
         for (const fs::path& path : done.kept) {
             log::info(

@@ -18,7 +18,7 @@ Program qemu(const std::string& machine) {
     std::string debian = x86                    ? "qemu-system-x86"
                          : machine == "aarch64" ? "qemu-system-arm"
                                                 : "qemu-system-misc";
-    return {{"qemu-kvm", "kvm", "/usr/libexec/qemu-kvm", "qemu-system-" + system}, debian, "qemu-kvm"};
+    return {{"qemu-kvm", "/usr/libexec/qemu-kvm", "qemu-system-" + system, "kvm"}, debian, "qemu-kvm"};
 }
 
 const Program qemu_img = {{"qemu-img"}, "qemu-utils", "qemu-img"};
