@@ -37,9 +37,29 @@ py::list events(const QmpMonitor& self) {
     return list;
 }
 
+void bind_human_monitor(py::module_& module) {
+    py::class_<HumanMonitor>(module, "HumanMonitor")
+        .def("command",
+             [](HumanMonitor& self, const std::string& line, double timeout) {
+                 return output_from(
+                     without_gil([&] { return self.command(line, Deadline::after(Seconds{timeout})); }));
+             })
+        .def("verify_responsive",
+             [](HumanMonitor& self, double timeout) {
+                 without_gil([&] { self.verify_responsive(Deadline::after(Seconds{timeout})); });
+             })
+        .def("is_responsive",
+             [](HumanMonitor& self, double timeout) {
+                 return without_gil([&] { return self.is_responsive(Deadline::after(Seconds{timeout})); });
+             })
+        .def("is_open", &HumanMonitor::is_open)
+        .def("close", &HumanMonitor::close, py::call_guard<py::gil_scoped_release>());
+}
+
 }  // namespace
 
 void bind_monitor(py::module_& module) {
+    bind_human_monitor(module);
     py::class_<QmpMonitor>(module, "QmpMonitor")
         .def("command", &command)
         .def("command_object", &command_object)

@@ -67,7 +67,8 @@ std::shared_ptr<Session> login(const std::string& host, int port, const std::str
     target.interface = interface;
     const py::gil_scoped_release release;
     const auto deadline = Deadline::after(Seconds{timeout});
-    return wait ? wait_for_ssh_login(own_loop(), target, deadline) : ssh_login(own_loop(), target, deadline);
+    return for_python(std::shared_ptr(wait ? wait_for_ssh_login(own_loop(), target, deadline)
+                                           : ssh_login(own_loop(), target, deadline)));
 }
 
 }  // namespace

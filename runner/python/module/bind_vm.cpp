@@ -36,7 +36,9 @@ void bind_life(py::class_<Vm, std::shared_ptr<Vm>>& vm) {
         .def(
             "reboot",
             [](Vm& self, const SessionPtr& session, const std::string& method, std::size_t nic,
-               Timeout timeout) { return self.reboot(session, method, nic, seconds_of(timeout)); },
+               Timeout timeout) {
+                return for_python(self.reboot(session, method, nic, seconds_of(timeout)));
+            },
             NoGil())
         .def(
             "wait_for_shutdown",
@@ -48,20 +50,25 @@ void bind_life(py::class_<Vm, std::shared_ptr<Vm>>& vm) {
 void bind_access(py::class_<Vm, std::shared_ptr<Vm>>& vm) {
     vm.def(
           "login",
-          [](Vm& self, std::size_t nic, Timeout timeout) { return self.login(nic, seconds_of(timeout)); },
+          [](Vm& self, std::size_t nic, Timeout timeout) {
+              return for_python(self.login(nic, seconds_of(timeout)));
+          },
           NoGil())
         .def(
             "wait_for_login",
             [](Vm& self, std::size_t nic, Timeout timeout) {
-                return self.wait_for_login(nic, seconds_of(timeout));
+                return for_python(self.wait_for_login(nic, seconds_of(timeout)));
             },
             NoGil())
         .def(
-            "serial_login", [](Vm& self, Timeout timeout) { return self.serial_login(seconds_of(timeout)); },
+            "serial_login",
+            [](Vm& self, Timeout timeout) { return for_python(self.serial_login(seconds_of(timeout))); },
             NoGil())
         .def(
             "wait_for_serial_login",
-            [](Vm& self, Timeout timeout) { return self.wait_for_serial_login(seconds_of(timeout)); },
+            [](Vm& self, Timeout timeout) {
+                return for_python(self.wait_for_serial_login(seconds_of(timeout)));
+            },
             NoGil())
         .def(
             "copy_files_to",

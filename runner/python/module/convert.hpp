@@ -8,6 +8,7 @@
 
 #include "runner/support/deadline.hpp"
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -45,6 +46,19 @@ template <typename Call>
 auto without_gil(Call&& call) {
     const py::gil_scoped_release release;
     return std::forward<Call>(call)();
+}
+
+/// \p object for Python to hold: when Python drops its last reference, the object's end (which may wait for
+/// the reading thread, which may wait for the GIL to call a Python function) comes without the GIL.
+template <typename T>
+std::shared_ptr<T> for_python(std::shared_ptr<T> object) {
+    T* raw = object.get();
+    return std::shared_ptr<T>(raw, [held = std::move(object)](T*) mutable {
+        if (PyGILState_Check() == 0)
+            return held.reset();
+        const py::gil_scoped_release release;
+        held.reset();
+    });
 }
 
 }  // namespace vt::python

@@ -116,7 +116,7 @@ def _own_traceback(error):
 
 
 def verdict(error):
-    """What `error`, raised by a test, means; the traceback goes to the log."""
+    """What `error`, raised by a test, means; the core logs it."""
     status = _status(error)
     try:
         reason = _reason(error, status)
@@ -126,11 +126,8 @@ def verdict(error):
         trace = _own_traceback(error)
     except Exception as broken:  # an exception whose __str__ raises
         trace = "%s, whose traceback cannot be had: %r\n" % (type(error).__name__, broken)
-    level = logging.ERROR if status in ("FAIL", "ERROR") else logging.DEBUG
-    log = logging.getLogger("avocado.test")
     context = getattr(error, "_context", None)
     if context:
-        log.log(level, "Context: %s", context)
-    log.log(level, "%s", trace.rstrip("\n"))
+        logging.getLogger("avocado.test").error("Context: %s", context)
     fail_class = "TestError" if isinstance(error, LoadError) else type(error).__name__
     return Verdict(status, reason, fail_class, trace)

@@ -79,6 +79,72 @@ class QMPEventError(MonitorError):
     """An event that a command should cause did not come."""
 
 
+class HumanMonitor:
+    """A human monitor of a VM: lines in, text out."""
+
+    protocol = "human"
+    CMD_TIMEOUT = 900
+    RESPONSE_TIMEOUT = 600
+
+    def __init__(self, vm, name, core):
+        self.vm = vm
+        self.name = name
+        self._core = core
+
+    def cmd(self, cmd, timeout=CMD_TIMEOUT, debug=True, fd=None):
+        """Runs a line; returns what it printed. Raises HumanCmdError."""
+        if fd is not None:
+            raise NotImplementedError("passing a descriptor to QEMU over the monitor is not supported yet")
+        return self._core.command(cmd, timeout)
+
+    human_monitor_cmd = cmd
+
+    def info(self, what, debug=True):
+        """`info what`."""
+        return self.cmd("info %s" % what, debug=debug)
+
+    query = info
+
+    def get_status(self):
+        """`info status`."""
+        return self.info("status")
+
+    def verify_status(self, status):
+        """True if the VM is in that state ("running", "paused")."""
+        return status in self.get_status()
+
+    def verify_responsive(self):
+        """Raises MonitorError unless QEMU answers."""
+        self._core.verify_responsive(self.RESPONSE_TIMEOUT)
+
+    def is_responsive(self):
+        """True if QEMU answers."""
+        return self._core.is_responsive(self.RESPONSE_TIMEOUT)
+
+    def close(self):
+        """Ends the connection."""
+        self._core.close()
+
+    def quit(self):
+        """Ends QEMU; the connection may be lost before it answers."""
+        try:
+            self.cmd("quit")
+        except MonitorError as error:
+            LOG.debug("QEMU ended: %s", error)
+
+    def system_powerdown(self):
+        """Presses the guest's power button."""
+        return self.cmd("system_powerdown")
+
+    def system_reset(self):
+        """Resets the machine."""
+        return self.cmd("system_reset")
+
+    def screendump(self, filename, debug=True):
+        """Writes the screen to a file, as PPM."""
+        return self.cmd("screendump %s" % filename, debug=debug)
+
+
 class QMPMonitor:
     """A QMP monitor of a VM. A reply is what QEMU put under "return"."""
 

@@ -173,10 +173,8 @@ class VM:
             raise ValueError("unknown way to reboot: %r (there are shell and system_reset)" % method)
         if serial:
             raise NotImplementedError("rebooting with a login on the serial console is not supported yet")
-        core = None
-        if method == "shell":
-            core = (session or self.wait_for_login(nic_index, timeout))._core
-        return self._session(self._core.reboot(core, self._nic_index(nic_index), timeout), nic_index)
+        core = self._core.reboot(session and session._core, method, self._nic_index(nic_index), timeout)
+        return self._session(core, nic_index)
 
     def wait_for_shutdown(self, timeout=240):
         """Waits until it ends by itself; False if it does not in time."""
@@ -216,11 +214,17 @@ class VM:
         names = self._core.monitor_names()
         return self._monitor(names[0]) if names else None
 
+    def get_monitors_by_type(self, mon_type):
+        """The monitors that speak "qmp" or "human"."""
+        return [monitor for monitor in self.monitors if monitor.protocol == mon_type]
+
     def _monitor(self, name):
-        core = self._core.monitor(name)
+        qmp = self._core.is_qmp(name)
+        core = self._core.qmp_monitor(name) if qmp else self._core.human_monitor(name)
         known = self._monitors.get(name)
         if known is None or known._core is not core:
-            known = self._monitors[name] = qemu_monitor.QMPMonitor(self, core)
+            known = qemu_monitor.QMPMonitor(self, core) if qmp else qemu_monitor.HumanMonitor(self, name, core)
+            self._monitors[name] = known
         return known
 
     def screendump(self, filename, debug=True):
