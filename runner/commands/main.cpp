@@ -37,22 +37,12 @@ int run_for_people(int argc, char** argv) {
     app.set_version_flag("--version", VT_VERSION);
     int status = 0;
     add_machine_commands(app);
-#ifdef VT_COMMAND_CFG
     vt::add_cfg_command(app, status);
-#endif
-#ifdef VT_COMMAND_LIST
     vt::add_list_command(app, status);
-#endif
-#ifdef VT_COMMAND_RESOLVE
     vt::add_resolve_command(app, status);
-#endif
-#ifdef VT_COMMAND_BOOTSTRAP
     vt::add_bootstrap_command(app, status);
-#endif
-#ifdef VT_COMMAND_GUESTS
     vt::add_guests_command(app, status);
     vt::add_archs_command(app, status);
-#endif
     vt::add_reap_command(app, status);
     try {
         app.parse(argc, argv);

@@ -291,9 +291,7 @@ class Supervisor {
             return;
         }
         remember(whole);
-        for (const auto part : cut(whole, std::size_t{1} << 20)) {
-            outbox_.post(messages_.stream(name, part));
-        }
+        outbox_.post(messages_.stream(name, whole));
     }
 
     /// Keeps the last lines, for the reason of a body that cannot give one.
