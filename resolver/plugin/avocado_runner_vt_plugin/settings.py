@@ -8,7 +8,7 @@ import ast
 import os
 import sys
 
-from avocado.core.plugin_interfaces import Init, Settings
+from avocado.core.plugin_interfaces import Init
 from avocado.core.settings import settings
 
 TYPES = ("qemu", "libvirt", "libguestfs", "openvswitch", "v2v", "lvsb", "spice", "virttools")
@@ -76,16 +76,6 @@ _SETTINGS = (
     ("vt.libvirt", "connect_uri", None, str, "URI of the hypervisor, such as qemu:///system"),
     ("vt.debug", "no_cleanup", False, bool, "Leave temporary files and machines in place after a test"),
 )
-
-
-class VTSettings(Settings):
-    """Adds the plugin's defaults below all files of the system and the user."""
-
-    name = "vt-settings"
-    description = "Default settings for virtual machine tests"
-
-    def adjust_settings_paths(self, paths):
-        paths.insert(0, os.path.join(os.path.dirname(__file__), "conf.d", "vt.conf"))
 
 
 class VTInit(Init):
