@@ -18,59 +18,42 @@ std::string_view without_trailing(std::string_view text, std::string_view charac
     return last == std::string_view::npos ? std::string_view() : text.substr(0, last + 1);
 }
 
-/// How much of \p text's beginning is what a line editor puts into an echo besides the line itself.
-std::size_t noise_length(std::string_view text, bool wraps) {
+/// How much of \p text's beginning is what a line editor puts into an echo besides the line itself; 0 if none
+/// of it is. \param may_break a newline may be a wrap too
+std::size_t noise_length(std::string_view text, bool may_break) {
     if (text.empty()) {
         return 0;
     }
     if (text.front() == '\x1b') {
         return control_sequence_length(text);
     }
-    if (text.front() == '\r' || text.front() == '\b' || (wraps && text.front() == '\n')) {
-        return 1;
+    // Where a line wraps, an editor prints a character (readline the next one or a blank, busybox a blank)
+    // and goes back over it.
+    if (text.size() > 2 && (text[1] == '\r' || text[1] == '\b') && text[2] != '\n') {
+        return 2;
     }
-    // readline forces the wrap by a blank that it then overwrites.
-    return text.size() > 1 && text.front() == ' ' && (text[1] == '\r' || text[1] == '\b') ? 2 : 0;
+    return text.front() == '\r' || text.front() == '\b' || (may_break && text.front() == '\n') ? 1 : 0;
 }
 
 /// The length of the echo of \p command at the beginning of \p output, line end included.
 std::optional<std::size_t> echo_length(std::string_view output, std::string_view command) {
-    const bool wraps = command.size() >= shortest_wrap;
+    const bool may_break = command.size() >= shortest_wrap;
     std::size_t at = 0;
-    for (const char wanted : command) {
-        while (at < output.size() && output[at] != wanted) {
-            const std::size_t noise = noise_length(output.substr(at), wraps);
-            if (noise == 0) {
-                return std::nullopt;
-            }
+    const auto skip_noise = [&](bool breaks) {
+        while (const std::size_t noise = noise_length(output.substr(at), breaks)) {
             at += noise;
         }
-        // A blank may be the command's or the wrap's.
-        if (wanted == ' ' && wraps && at + 1 < output.size() && output[at + 1] == '\r') {
-            at += 2;
-            while (at < output.size() && output[at] != ' ') {
-                const std::size_t noise = noise_length(output.substr(at), wraps);
-                if (noise == 0) {
-                    break;
-                }
-                at += noise;
-            }
-            if (at < output.size() && output[at] == ' ') {
-                ++at;
-            }
-            continue;
-        }
-        if (at == output.size()) {
+    };
+    for (const char wanted : command) {
+        skip_noise(may_break && wanted != '\n');
+        if (at == output.size() || output[at] != wanted) {
             return std::nullopt;
         }
         ++at;
     }
-    while (at < output.size() && output[at] != '\n') {
-        const std::size_t noise = noise_length(output.substr(at), false);
-        if (noise == 0) {
-            return std::nullopt;
-        }
-        at += noise;
+    skip_noise(false);
+    if (at < output.size() && output[at] != '\n') {
+        return std::nullopt;
     }
     return at < output.size() ? at + 1 : at;
 }

@@ -135,7 +135,7 @@ LoginError::LoginError(std::string msg, std::string output)
     : LoginError(with_output(msg, output), msg, output) {}
 
 LoginTimeoutError::LoginTimeoutError(std::string output)
-    : LoginError("Login timeout expired", std::move(output)) {}
+    : LoginError("Login timeout expired", output) {}
 
 LoginProcessTerminatedError::LoginProcessTerminatedError(std::optional<int> status, std::string output)
     : LoginError(fmt::format("Client process terminated    (status: {},    output: {})", status_text(status),
@@ -148,7 +148,7 @@ LoginBadClientError::LoginBadClientError(const std::string& client)
                  "Unknown remote shell client", {}) {}
 
 TransferError::TransferError(const std::string& msg, std::string output)
-    : TransferError(with_output(msg, output), msg, std::move(output)) {}
+    : TransferError(with_output(msg, output), msg, output) {}
 
 TransferError::TransferError(const std::string& what, std::string msg, std::string output)
     : RemoteError(what), msg_(std::move(msg)), output_(std::move(output)) {}

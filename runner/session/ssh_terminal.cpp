@@ -45,9 +45,12 @@ struct ReadTurn {
 struct SshTerminal::State : std::enable_shared_from_this<State> {
     State(IoLoop& loop_, std::unique_ptr<SshConnection> connection_)
         : loop(loop_), connection(std::move(connection_)), watched(loop_.context()), grace(loop_.context()) {}
-    ~State() {
+    ~State() { free_channel(); }
+
+    /// Before any ssh_disconnect(), which frees channels behind our back. Caller holds the mutex or is alone.
+    void free_channel() {
         if (channel != nullptr) {
-            ssh_channel_free(channel);
+            ssh_channel_free(std::exchange(channel, nullptr));
         }
     }
 
@@ -62,7 +65,7 @@ struct SshTerminal::State : std::enable_shared_from_this<State> {
     OutputBuffer output;
     std::timed_mutex mutex;  ///< guards the connection and the channel
     std::unique_ptr<SshConnection> connection;
-    ssh_channel channel = nullptr;
+    ssh_channel channel = nullptr;      ///< null once closed
     std::condition_variable_any moved;  ///< something was read, so the peer's window may have grown
     std::atomic<bool> closed{false};
 
@@ -126,6 +129,9 @@ void SshTerminal::State::pump() {
     bool over = false;
     {
         const std::lock_guard lock(mutex);
+        if (channel == nullptr) {
+            return;
+        }
         turn = read_some();
         over =
             turn.ended && (ssh_is_connected(connection->session()) == 0 ||
@@ -159,6 +165,9 @@ void SshTerminal::State::arm() {
     bool write_pending = false;
     {
         const std::lock_guard lock(mutex);
+        if (channel == nullptr) {
+            return;
+        }
         write_pending = (ssh_get_poll_flags(connection->session()) & SSH_WRITE_PENDING) != 0;
     }
     const auto wait = [this](asio::posix::descriptor_base::wait_type type, bool State::*flag) {
@@ -184,6 +193,9 @@ void SshTerminal::State::finish() {
     std::string why = "the shell ended";
     {
         const std::lock_guard lock(mutex);
+        if (channel == nullptr) {
+            return;
+        }
         const int told = ssh_channel_get_exit_status(channel);
         if (told >= 0) {
             status = told;
@@ -222,7 +234,7 @@ void SshTerminal::write(std::string_view bytes, const Deadline& deadline) {
     auto& state = *state_;
     while (!bytes.empty()) {
         std::unique_lock lock(state.mutex);
-        if (state.closed) {
+        if (state.closed || state.channel == nullptr) {
             throw Error("the session has ended: " + state.output.end_reason());
         }
         const int sent =
@@ -253,7 +265,7 @@ void SshTerminal::close() {
     state.moved.notify_all();
     if (state.mutex.try_lock_for(polite_wait)) {
         const std::lock_guard lock(state.mutex, std::adopt_lock);
-        ssh_channel_close(state.channel);
+        state.free_channel();  // closes it politely
         ssh_disconnect(state.connection->session());
     }
     state.connection->shut_down();
