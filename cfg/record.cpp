@@ -189,6 +189,9 @@ void Record::run_regex(const Stmt& statement) {
         }
     }
     try {
+        if (pattern.literal_key == none) {
+            regexes_->prepare(statement.a);
+        }
         for (Slot& slot : slots_) {
             if (!slot.alive || slot.key < reserved::count) {
                 continue;

@@ -192,7 +192,7 @@ struct RegexCache::Compiled {
 RegexCache::RegexCache(const Image& image) : image_(&image) {}
 RegexCache::~RegexCache() = default;
 
-bool RegexCache::matches(std::uint32_t pattern, std::string_view key) {
+RegexCache::Compiled& RegexCache::compile(std::uint32_t pattern) {
     auto& compiled = compiled_[pattern];
     const std::string_view text = image_->text(image_->patterns[pattern].text);
     if (!compiled) {
@@ -200,9 +200,13 @@ bool RegexCache::matches(std::uint32_t pattern, std::string_view key) {
         auto fresh = std::make_unique<Compiled>();
         int error = 0;
         PCRE2_SIZE offset = 0;
+        // Python's flag for ASCII classes has no letter in this PCRE2; it is the lack of an option.
+        const bool ascii = text.substr(0, 2) == "(?" &&
+                           text.substr(0, text.find(')')).find('a') != text.npos &&
+                           text.find_first_not_of("aiLmsux", 2) == text.find(')');
         fresh->code.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(source.data()), source.size(),
-                                        PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &error, &offset,
-                                        nullptr));
+                                        PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C | (ascii ? 0 : PCRE2_UCP), &error,
+                                        &offset, nullptr));
         if (!fresh->code) {
             throw BadRegex{fmt::format("'{}' is no regular expression: {} at position {}", text,
                                        error_text(error), offset)};
@@ -214,12 +218,17 @@ bool RegexCache::matches(std::uint32_t pattern, std::string_view key) {
         pcre2_set_heap_limit(fresh->context.get(), heap_limit_kib);
         compiled = std::move(fresh);
     }
-    const int result = pcre2_match(compiled->code.get(), reinterpret_cast<PCRE2_SPTR>(key.data()), key.size(),
-                                   0, PCRE2_ANCHORED, compiled->data.get(), compiled->context.get());
+    return *compiled;
+}
+
+bool RegexCache::matches(std::uint32_t pattern, std::string_view key) {
+    const Compiled& compiled = compile(pattern);
+    const int result = pcre2_match(compiled.code.get(), reinterpret_cast<PCRE2_SPTR>(key.data()), key.size(),
+                                   0, PCRE2_ANCHORED, compiled.data.get(), compiled.context.get());
     if (result < 0 && result != PCRE2_ERROR_NOMATCH) {
         throw BadRegex{
-            fmt::format("matching the regular expression '{}' gave up: {} (limit regex_match_limit)", text,
-                        error_text(result))};
+            fmt::format("matching the regular expression '{}' gave up: {} (limit regex_match_limit)",
+                        image_->text(image_->patterns[pattern].text), error_text(result))};
     }
     return result >= 0;
 }

@@ -24,11 +24,16 @@ class RegexCache {
     explicit RegexCache(const Image& image);
     ~RegexCache();
 
+    /// Compiles a pattern; whoever runs a statement with it must know whether it is one. Throws BadRegex.
+    void prepare(std::uint32_t pattern) { compile(pattern); }
+
     /// `re.match(pattern + "$", key)`. Throws BadRegex.
     bool matches(std::uint32_t pattern, std::string_view key);
 
   private:
     struct Compiled;
+
+    Compiled& compile(std::uint32_t pattern);
 
     const Image* image_;
     std::unordered_map<std::uint32_t, std::unique_ptr<Compiled>> compiled_;

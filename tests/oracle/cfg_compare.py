@@ -84,7 +84,7 @@ def difference(ours, theirs, joins=False):
         return None
     if "error" in theirs or "error" in ours:
         # The engine makes the parts of a join only where all of them exist, and so may not see what is wrong with one.
-        if joins and theirs.get("type") == "ValueError":
+        if joins and theirs.get("type") in ("ValueError", "IndexError"):
             return None
         if ("error" in theirs) != ("error" in ours):
             return "ours: %s\nupstream: %s" % (ours.get("error", "%d dictionaries" % len(ours.get("dicts", []))),
