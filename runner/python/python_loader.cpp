@@ -118,11 +118,10 @@ const EmbeddedPython& module() {
     return loaded;
 }
 
-Startup startup() {
-    const InterpreterChoice choice = choose_interpreter();
-    log::debug("embedded Python takes its environment from {} ({})", choice.executable.native(),
-               choice.reason);
-    return {choice.executable, own_directory() / "python"};
+/// Chosen once a process: there is one interpreter.
+const Startup& startup() {
+    static const Startup chosen{choose_interpreter().executable, own_directory() / "python"};
+    return chosen;
 }
 
 }  // namespace
@@ -146,6 +145,7 @@ InterpreterChoice choose_interpreter() {
 }
 
 TestFunction load_test(const PythonTest& test) {
+    log::debug("{} runs in the environment of {}", test.path.native(), startup().executable.native());
     return module().load_test(startup(), test);
 }
 

@@ -60,7 +60,9 @@ void start_interpreter(const Startup& startup, const std::vector<std::string>& a
     const std::unique_ptr<PyConfig, void (*)(PyConfig*)> cleared_at_end(&config, &PyConfig_Clear);
     configure(config, startup, argv, stdio);
     if (!argv.empty()) {
-        // A script's folder comes first on sys.path, as python3 has it.
+        // A script's folder comes first on sys.path, as python3 has it; "isolated" would forbid it. The other
+        // two things that it means stay as the isolated configuration has them: no environment, no user site.
+        config.isolated = 0;
         config.safe_path = 0;
         set_text(config, &config.run_filename, argv.front());
     }
