@@ -28,11 +28,19 @@ class _Surroundings:
         return self.context is context and self.env._core is env
 
 
+def _is_taken(name, path):
+    """True if something else is imported by that name: a test called "json" must not replace Python's module."""
+    if name in sys.modules:
+        return getattr(sys.modules[name], "__file__", None) != path
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ValueError:
+        return True
+
+
 def _import_file(path):
     name = os.path.splitext(os.path.basename(path))[0]
-    known = sys.modules.get(name)
-    if known is not None and getattr(known, "__file__", None) != path:
-        # A test may be called as a module of Python ("trace", "shutdown"): it must not replace it.
+    if _is_taken(name, path):
         name = "vt_test_" + name
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
