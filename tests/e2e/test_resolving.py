@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Listing and resolving under the real Avocado, with a data directory that is bootstrapped for the occasion."""
+
+import json
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("VT_BUILD", ROOT / "build" / "release"))
+VENV = pathlib.Path(os.environ.get("VT_VENV", ROOT / "build" / "venv"))
+RUNNER = BUILD / "bin" / "avocado-runner-vt"
+AVOCADO = VENV / "bin" / "avocado"
+
+pytestmark = pytest.mark.skipif(
+    not RUNNER.exists() or not AVOCADO.exists(), reason="needs `make build venv`"
+)
+
+
+class Site:
+    """An Avocado with directories of its own."""
+
+    def __init__(self, base):
+        self.base = base
+        self.data = base / "data" / "avocado-vt"
+        self.config = base / "avocado.conf"
+        self.settings({})
+
+    def settings(self, sections):
+        lines = ["[datadir.paths]"]
+        for key in ("base_dir", "test_dir", "data_dir", "logs_dir"):
+            path = self.base / key.replace("_dir", "")
+            path.mkdir(exist_ok=True)
+            lines.append(f"{key} = {path}")
+        lines.append(f"cache_dirs = ['{self.base}']")
+        for section, values in sections.items():
+            lines.append(f"[{section}]")
+            lines += [f"{key} = {value}" for key, value in values.items()]
+        self.config.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    def run(self, program, *arguments, **kwargs):
+        env = {**os.environ, "PATH": f"{BUILD / 'bin'}:{os.environ['PATH']}", **kwargs.pop("env", {})}
+        env.pop("VIRTUAL_ENV", None)
+        return subprocess.run(
+            [str(program), *map(str, arguments)],
+            env=env,
+            cwd=self.base,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            **kwargs,
+        )
+
+    def avocado(self, *arguments, **kwargs):
+        return self.run(AVOCADO, "--config", self.config, *arguments, **kwargs)
+
+    def runner(self, *arguments, **kwargs):
+        return self.run(RUNNER, *arguments, **kwargs)
+
+    def bootstrap(self, *arguments):
+        return self.avocado("vt-bootstrap", "--vt-skip-verify-download-assets", *arguments)
+
+
+@pytest.fixture(scope="module", name="site")
+def _site(tmp_path_factory):
+    site = Site(tmp_path_factory.mktemp("site"))
+    done = site.bootstrap("--vt-type", "qemu")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return site
+
+
+@pytest.fixture(name="fresh")
+def _fresh(tmp_path):
+    return Site(tmp_path)
+
+
+def test_a_name_is_enough(site):
+    done = site.avocado("list", "uptime")
+    assert done.stdout == "vt builtin.uptime\n"
+    assert done.returncode == 0
+
+
+def test_all_tests_only_when_asked_for(site):
+    assert site.avocado("list").stdout == ""
+    listed = site.avocado("list", "--vt-type", "qemu").stdout.split("\n")
+    assert {"vt builtin.noop_native", "vt builtin.uptime", "vt builtin.uptime_native"} <= set(listed)
+
+
+def test_several_references_keep_their_order_and_one_call_serves_them(site, tmp_path):
+    # A runner in front of the real one counts the calls.
+    log = tmp_path / "calls"
+    fake = tmp_path / "avocado-runner-vt"
+    fake.write_text(f'#!/bin/sh\necho "$1" >>{log}\nexec {RUNNER} "$@"\n', encoding="utf-8")
+    fake.chmod(0o755)
+    done = site.avocado(
+        "list", "uptime_native", "no_such", "uptime", env={"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    )
+    assert done.stdout == "vt builtin.uptime_native\nvt builtin.uptime\n"
+    assert log.read_text(encoding="utf-8").count("resolve") == 1
+
+
+def test_files_are_left_to_other_resolvers_at_no_cost(site, tmp_path):
+    log = tmp_path / "calls"
+    fake = tmp_path / "avocado-runner-vt"
+    fake.write_text(f'#!/bin/sh\necho "$1" >>{log}\nexec {RUNNER} "$@"\n', encoding="utf-8")
+    fake.chmod(0o755)
+    done = site.avocado("list", "/bin/true", env={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    assert done.stdout == "exec-test /bin/true\n"
+    assert not log.exists()
+
+
+def test_what_matches_nothing_names_what_is_near(site):
+    done = site.avocado("-V", "list", "uptme")
+    assert "No test matches 'uptme'; near it are uptime" in done.stdout
+    done = site.avocado("run", "--vt-type", "qemu", "uptme")
+    assert done.returncode == 2
+    assert "near it are uptime" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    (
+        (["--vt-type", "nope"], "possible are qemu, libvirt"),
+        (["--vt-guest-os", "JeOS.min"], "near it are JeOS.mini"),
+        (["--vt-extra-params", "novalue"], "expected KEY=VALUE"),
+        (["--vt-qemu-bin", "/no/such/qemu"], "expected a file that is there"),
+        (["--vt-config", "/no/such.cfg"], "expected a file that is there"),
+        (["--vt-only-filter", "a:b"], "a:b"),
+        (["--vt-type", "libvirt"], "vt-bootstrap --vt-type libvirt"),
+    ),
+)
+def test_bad_options_are_refused_with_a_sentence(site, arguments, message):
+    options = arguments if "--vt-type" in arguments else ["--vt-type", "qemu"] + arguments
+    done = site.avocado("run", *options, "uptime")
+    assert done.returncode == 2
+    assert message in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_bad_config_file_is_named_with_line_and_column(site, tmp_path):
+    config = tmp_path / "bad.cfg"
+    config.write_text("a = 1\nvariants\n    - x:\n", encoding="utf-8")
+    done = site.avocado("run", "--vt-config", config, "x")
+    assert done.returncode == 2
+    assert f"{config}:2:9:" in done.stdout + done.stderr
+
+
+def test_filters_and_settings(site):
+    done = site.avocado("list", "--vt-type", "qemu", "--vt-only-filter", "uptime uptime", "--vt-no-filter", "none")
+    assert done.stdout == "vt builtin.uptime\n"
+    done = site.avocado("list", "--vt-type", "qemu", "--vt-no-filter", "uptime_native noop_native")
+    assert done.stdout == "vt builtin.uptime\n"
+    site.settings({"vt": {"only_filter": "uptime_native", "extra_params": "a=b"}})
+    try:
+        assert site.avocado("list", "--vt-type", "qemu").stdout == "vt builtin.uptime_native\n"
+    finally:
+        site.settings({})
+
+
+def test_a_config_of_the_users_own(site, tmp_path):
+    config = tmp_path / "own.cfg"
+    config.write_text("variants:\n    - one:\n        type = a\n    - two:\n        type = b\n", encoding="utf-8")
+    assert site.avocado("list", "--vt-config", config).stdout == "vt one\nvt two\n"
+    assert site.avocado("list", "--vt-config", config, "two").stdout == "vt two\n"
+
+
+def test_recipes_carry_a_small_selection(site, tmp_path):
+    done = site.avocado(
+        "list", "--vt-type", "qemu", "--vt-extra-params", "a=b=c", "--vt-extra-params", "d=json:e",
+        "--write-recipes-to-directory", tmp_path, "uptime",
+    )
+    assert done.returncode == 0, done.stderr
+    recipe = json.loads((tmp_path / "1.json").read_text(encoding="utf-8"))
+    assert recipe["kind"] == "vt"
+    assert recipe["uri"] == "builtin.uptime"
+    assert recipe["kwargs"]["selection"]["extra_params"] == ["a=b=c", "d=json:e"]
+    assert len(json.dumps(recipe["kwargs"])) < 2000
+    assert site.avocado("list", tmp_path / "1.json").stdout == "vt builtin.uptime\n"
+
+
+def test_not_bootstrapped(fresh):
+    done = fresh.avocado("-V", "list", "uptime")
+    assert "run 'avocado vt-bootstrap' first" in done.stdout
+    done = fresh.avocado("run", "--vt-type", "qemu", "uptime")
+    assert done.returncode == 2
+    assert "vt-bootstrap --vt-type qemu" in done.stdout + done.stderr
+
+
+def test_bootstrap_lays_out_the_directory_and_keeps_edits(fresh):
+    done = fresh.bootstrap()
+    assert done.returncode == 0, done.stdout + done.stderr
+    for step in range(1, 9):
+        assert f"| {step} - " in done.stdout
+    for name in ("tests", "tests-shared", "base", "guest-os", "guest-hw", "subtests", "machines", "host", "cdkeys"):
+        assert (fresh.data / "backends" / "qemu" / "cfg" / f"{name}.cfg").is_file(), name
+    for name in ("images", "isos", "steps_data", "gpg", "downloads", "virttest/test-providers.d", "test-providers.d"):
+        assert (fresh.data / name).is_dir(), name
+    base = fresh.data / "backends" / "qemu" / "cfg" / "base.cfg"
+    original = base.read_text(encoding="utf-8")
+    base.write_text(original + "mem = 777\n", encoding="utf-8")
+    done = fresh.bootstrap("--yes-to-all")
+    assert f"{base} differs" in done.stdout
+    assert base.read_text(encoding="utf-8").endswith("mem = 777\n")
+    done = fresh.bootstrap("--vt-update-config")
+    assert base.read_text(encoding="utf-8") == original
+
+
+def test_bootstrap_refuses_what_cannot_be(fresh):
+    done = fresh.bootstrap("--vt-type", "nope")
+    assert done.returncode == 1
+    assert "possible are qemu" in done.stdout
+    done = fresh.bootstrap("--vt-guest-os", "NoSuchGuest")
+    assert done.returncode == 1
+    assert "There is no guest 'NoSuchGuest'" in done.stdout
+
+
+@pytest.mark.parametrize("slashes", ("//", "///"))
+def test_a_provider_in_a_directory_adds_tests_and_takes_over_built_in_ones(fresh, slashes):
+    tests = fresh.base / "mine" / "generic" / "tests"
+    (tests / "cfg").mkdir(parents=True)
+    for name in ("uptime", "hello"):
+        (tests / f"{name}.py").write_text("def run(test, params, env):\n    pass\n", encoding="utf-8")
+        (tests / "cfg" / f"{name}.cfg").write_text(f"- {name}:\n    type = {name}\n", encoding="utf-8")
+    definitions = fresh.data / "test-providers.d"
+    definitions.mkdir(parents=True)
+    path = str(fresh.base / "mine").lstrip("/")
+    (definitions / "mine.ini").write_text(
+        f"[provider]\nuri: file:{slashes}{path}\n[generic]\nsubdir: generic/\n", encoding="utf-8"
+    )
+    assert fresh.bootstrap().returncode == 0
+    listed = fresh.avocado("list", "--vt-type", "qemu").stdout.split()
+    assert "mine.hello" in listed
+    assert "mine.uptime" in listed
+    assert "builtin.uptime" not in listed
+    assert "builtin.noop_native" in listed
+
+
+def test_a_guest_of_two_lines(fresh):
+    folder = fresh.data / "guest-os" / "Linux" / "LinuxCustom"
+    folder.mkdir(parents=True)
+    (folder / "mine.cfg").write_text("- Mine:\n    image_name = images/mine\n", encoding="utf-8")
+    assert fresh.bootstrap("--vt-guest-os", "Mine").returncode == 0
+    assert fresh.avocado("list", "--vt-guest-os", "Mine", "uptime").stdout == "vt builtin.uptime\n"
+    guests = fresh.avocado("vt-list-guests", "--guest-os", "Mine").stdout
+    assert guests == (
+        f"Using {fresh.data}/images for guest images\n\nAvailable guests in config:\n"
+        "Guest.Linux.LinuxCustom.Mine (missing mine.qcow2)\n\n"
+    )
+    (fresh.data / "images" / "mine.qcow2").write_text("", encoding="utf-8")
+    assert "missing" not in fresh.avocado("vt-list-guests", "--guest-os", "Mine").stdout
+
+
+def test_guests_and_architectures(site):
+    guests = site.avocado("vt-list-guests").stdout
+    assert guests.startswith(f"Using {site.data}/images for guest images\n\nAvailable guests in config:\nGuest.")
+    assert "Guest.Linux.JeOS.27.x86_64 (missing jeos-27-x86_64.qcow2)\n" in guests
+    archs = site.avocado("vt-list-archs", "--vt-guest-os", "JeOS.27").stdout
+    assert archs.startswith('Available arch profiles for guest os "JeOS.27"\n')
+    assert "Guest.Linux.JeOS.27.aarch64.arm64-pci\n" in archs
+
+
+def test_the_default_guest_does_not_change_when_images_come_and_go(fresh):
+    assert fresh.bootstrap().returncode == 0
+    notes = fresh.data / "avocado-runner-vt.json"
+    state = json.loads(notes.read_text(encoding="utf-8"))
+    notes.write_text(json.dumps({**state, "default_guest": "JeOS.mini"}), encoding="utf-8")
+    for _ in range(2):
+        names = fresh.runner("list", "--data-dir", fresh.data, "--full-names", "uptime").stdout
+        assert ".JeOS.mini." in names
+        (fresh.data / "images" / "jeos-27-x86_64.qcow2").write_text("", encoding="utf-8")
+
+
+def test_resolve_survives_hostile_input(site):
+    for text in ("", "[]", "{", '{"references": 1}', '{"references": ["a"], "settings": []}', "\0\xff"):
+        done = site.runner("resolve", input=text)
+        assert done.returncode in (0, 2), text
+        assert "terminate called" not in done.stderr
+    request = {"references": ["\n", "a" * 100000, "((((", "é", "a\nvariants:"], "settings": {"vt.type": "qemu"}}
+    done = site.runner("resolve", input=json.dumps({**request, "data_dir": str(site.data)}))
+    reply = json.loads(done.stdout)
+    assert [answer["names"] for answer in reply["resolutions"]] == [[]] * 5
+    assert all(answer["info"] for answer in reply["resolutions"])
