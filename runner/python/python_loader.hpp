@@ -29,7 +29,7 @@ using TestFunction = std::function<void(TestContext&, Env&)>;
 struct PythonTest {
     std::filesystem::path path;  ///< TYPE.py
     std::vector<std::filesystem::path>
-        search_path;  ///< joins sys.path, in this order, after the test's own folder
+        search_path;  ///< joins sys.path in front, in this order; the test's own folder at the end
 };
 
 /// Imports \p test and returns its `run`, wrapped: what it raises comes out as the exception of the status

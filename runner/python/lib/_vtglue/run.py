@@ -67,8 +67,14 @@ def _entry_of(path):
 def load(path, search_path):
     """Imports a test file."""
     logs.attach()
+    own = os.path.dirname(path)
     for directory in reversed(search_path):
-        if directory not in sys.path:
+        if directory in sys.path:
+            continue
+        if directory == own:
+            # Its neighbours must not replace Python's modules, but may be imported.
+            sys.path.append(directory)
+        else:
             sys.path.insert(0, directory)
     try:
         _entries[path] = _entry_of(path)
