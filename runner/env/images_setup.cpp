@@ -28,6 +28,32 @@ struct ImageWork {
     bool overlaid = false;  ///< writes go to a throw-away overlay, the image itself stays as it is
 };
 
+/// Keeps a running machine paused while somebody works on its image.
+class PausedVm {
+  public:
+    explicit PausedVm(std::shared_ptr<Vm> vm) : vm_(std::move(vm)) {
+        if (vm_ && vm_->status() == "running") {
+            vm_->pause();
+        } else {
+            vm_.reset();
+        }
+    }
+    ~PausedVm() {
+        try {
+            if (vm_) {
+                vm_->resume();
+            }
+        } catch (const std::exception& error) {
+            log::warning("VM {} could not be resumed: {}", vm_->name(), error.what());
+        }
+    }
+    PausedVm(const PausedVm&) = delete;
+    PausedVm& operator=(const PausedVm&) = delete;
+
+  private:
+    std::shared_ptr<Vm> vm_;
+};
+
 class ImagesSetup : public Setup {
   public:
     explicit ImagesSetup(const SetupScope& scope) : scope_(scope) {}
@@ -167,6 +193,8 @@ class ImagesSetup : public Setup {
             return;
         }
         try {
+            // A paused machine has flushed what it knows of the image; a running one always seems to leak.
+            const PausedVm pause(runs ? scope_.env.get_vm(work.vm) : nullptr);
             work.image.check(Deadline::after(check_patience), runs);
         } catch (const ImageCorruptError&) {
             if (yes(image_view, "backup_image_on_check_error")) {

@@ -97,7 +97,7 @@ class Run {
         while (begun > 0) {
             clean_up(*setups[--begun]);
         }
-        attempt_quietly("saving the environment", [&] { save_at_end(); });
+        attempt_quietly("leaving the VMs", [&] { leave_vms(); });
         return verdict_;
     }
 
@@ -191,10 +191,13 @@ class Run {
         }
     }
 
-    /// After the VMs were kept or ended, only a test that never got so far has something left to write.
-    void save_at_end() {
-        if (!started_) {
-            env_.save();
+    /// Last of all, since until now somebody may have asked whether they run: what still does is the job's.
+    void leave_vms() {
+        env_.save();
+        for (const auto& vm : env_.get_all_vms()) {
+            if (!vm->is_dead()) {
+                vm->keep();
+            }
         }
     }
 

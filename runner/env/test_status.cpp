@@ -2,6 +2,7 @@
 #include "runner/env/test_status.hpp"
 
 #include "cfg/params.hpp"
+#include "runner/session/shell_error.hpp"
 #include "runner/support/strings.hpp"
 
 #include <cstdlib>
@@ -51,6 +52,13 @@ TestVerdict classify(const std::exception_ptr& thrown) {
     } catch (const MissingParam& missing) {
         // The name that Avocado-VT gives it.
         return {TestStatus::skip, missing.what(), "ParamNotFound", {}};
+    } catch (const LoginTimeoutError& late) {
+        // aexpect's text hides behind "(output: …)" what a person wants to read.
+        const auto& told = late.output();
+        return {TestStatus::error,
+                std::string(trim(told.empty() ? late.what() : told)),
+                exception_class(late),
+                {}};
     } catch (const std::exception& error) {
         return {TestStatus::error, std::string(trim(error.what())), exception_class(error), {}};
     } catch (...) {

@@ -52,11 +52,6 @@ class VmsSetup : public Setup {
         }
         end_unresponsive();
         scope_.env.save();
-        for (const auto& vm : scope_.env.get_all_vms()) {
-            if (!vm->is_dead()) {
-                vm->keep();
-            }
-        }
     }
 
   private:
@@ -125,8 +120,8 @@ class VmsSetup : public Setup {
             ::uname(&system);
             const auto& greeting = vm->monitor().greeting();
             const auto version = greeting.value("/QMP/version/qemu"_json_pointer, nlohmann::json::object());
-            const auto text = fmt::format("{}.{}.{}{}", version.value("major", 0), version.value("minor", 0),
-                                          version.value("micro", 0),
+            const auto text = fmt::format("{}.{}.{} ({})", version.value("major", 0),
+                                          version.value("minor", 0), version.value("micro", 0),
                                           greeting.value("/QMP/version/package"_json_pointer, std::string()));
             scope_.test.whiteboard(
                 nlohmann::json{{"kvm_version", system.release}, {"qemu_version", text}}.dump());

@@ -19,7 +19,10 @@ bool begins_report(std::string_view line) {
 }  // namespace
 
 void GuestWatch::serial_line(std::string_view line) {
-    const auto panic = line.find("Kernel panic - not syncing");
+    // The same words stand in the line that ends the panic's report.
+    const auto panic = line.find("---[ end") == std::string_view::npos
+                           ? line.find("Kernel panic - not syncing")
+                           : std::string_view::npos;
     std::string message;
     {
         const std::lock_guard guard(mutex_);

@@ -89,6 +89,10 @@ Drive disk_from_params(const Params& view, const std::string& name, const std::f
     drive.format = drive.raw_device ? "raw" : view.get("image_format", "qcow2");
     const std::string base = view.get("images_base_dir", data_dir.native());
     const std::string image = view.at("image_name");
+    if (image.empty()) {
+        throw BadParam("image_name_" + name, image,
+                       "the name of an image file, without the format at its end");
+    }
     // With a suffix the format names the file; a device node is named as it stands.
     drive.file = std::filesystem::path(base) / (drive.raw_device ? image : image + "." + drive.format);
     drive.discard = view.get("image_discard");

@@ -83,13 +83,13 @@ std::optional<std::string> QemuVm::fate() {
     if (!running_ || running().watch->end_expected()) {
         return std::nullopt;
     }
+    if (const auto crash = running().watch->crash(); crash && process_runs()) {
+        return fmt::format("VM {}: the guest's kernel crashed: {}", name_, *crash);
+    }
     // Its sessions may break a moment before it has quite ended.
     if (!process_runs() || (running().watch->interrupt()->reason() &&
                             wait_for_end(running().process->pidfd(), Deadline::after(Seconds{1})))) {
         return death_text();
-    }
-    if (const auto crash = running().watch->crash()) {
-        return fmt::format("VM {}: the guest's kernel crashed: {}", name_, *crash);
     }
     return std::nullopt;
 }

@@ -39,7 +39,8 @@ bool port_was_taken(std::string_view output) {
 std::string last_words(const fs::path& log) {
     std::string text;
     for (const auto& line : split(std::string(trim(read_tail(log, 2000))), '\n')) {
-        if (const auto words = trim(line); !words.empty()) {
+        const auto words = trim(line);
+        if (!words.empty() && !words.starts_with("VNC server running on ")) {
             const auto colon = words.find(": ");
             const bool named = colon != std::string_view::npos &&
                                words.substr(0, colon).find("qemu") != std::string_view::npos &&
@@ -56,7 +57,7 @@ std::string QemuVm::death_text() const {
     const Running& run = running();
     std::string text = fmt::format("VM {}: QEMU (pid {}) ", name_, run.process->pid());
     const auto status = const_cast<Running&>(run).process->status();
-    text += status ? "ended with " + status->text() : "has ended";
+    text += !status ? "has ended" : (status->signal != 0 ? "was " : "ended with ") + status->text();
     const auto words = last_words(run.log);
     return text + (words.empty() ? ", without a word on its standard error" : "; it said: " + words);
 }
