@@ -134,8 +134,7 @@ LoginError::LoginError(const std::string& what, std::string msg, std::string out
 LoginError::LoginError(std::string msg, std::string output)
     : LoginError(with_output(msg, output), msg, output) {}
 
-LoginTimeoutError::LoginTimeoutError(std::string output)
-    : LoginError("Login timeout expired", output) {}
+LoginTimeoutError::LoginTimeoutError(std::string output) : LoginError("Login timeout expired", output) {}
 
 LoginProcessTerminatedError::LoginProcessTerminatedError(std::optional<int> status, std::string output)
     : LoginError(fmt::format("Client process terminated    (status: {},    output: {})", status_text(status),

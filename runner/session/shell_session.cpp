@@ -174,11 +174,13 @@ std::string ShellSession::await_prompt(const Deadline& deadline, std::string_vie
         }
         output += source.take();
         const auto line = last_nonempty_line(output);
-        if (!match_line(patterns, expressions, line)) {
+        const auto shown = strip_control_sequences(line);
+        // Behind output without a final newline even an anchored expression must not miss the prompt.
+        if (!match_line(patterns, expressions, line) && !ends_with_prompt(shown, last_prompt_)) {
             settled.reset();
             continue;
         }
-        const bool looks_the_same = strip_control_sequences(line) == last_prompt_;
+        const bool looks_the_same = shown == last_prompt_;
         if (looks_the_same && !command.empty() && has_command_echo(output, command)) {
             return output;
         }
