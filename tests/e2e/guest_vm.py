@@ -5,11 +5,11 @@ import json
 import os
 import pathlib
 import re
-import select
 import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 
@@ -50,7 +50,10 @@ class GuestVm:
         with open(self.dir / "qemu.log", "wb") as log:
             self.process = subprocess.Popen(argv, stdout=log, stderr=log)
         self.serial_text = b""
+        self._serial_news = threading.Condition()
         self._serial = self._connect("serial")
+        # Read whatever happens: a guest whose serial line nobody reads stands still.
+        threading.Thread(target=self._read_serial, daemon=True).start()
         self._qmp = self._connect("qmp").makefile("rw")
         self._qmp.readline()
         self.qmp("qmp_capabilities")
@@ -86,26 +89,32 @@ class GuestVm:
             if "return" in answer:
                 return answer["return"]
 
-    def expect(self, pattern, timeout, since=0):
-        """Reads the serial line until pattern comes; returns where it ends."""
-        deadline = time.monotonic() + timeout
+    def _read_serial(self):
         while True:
-            found = re.compile(pattern).search(self.serial_text, since)
-            if found:
-                return found.end()
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([self._serial], [], [], left)[0]:
-                raise AssertionError(f"no {pattern} in {timeout} s; last: {self.serial_text[-800:]}")
-            data = self._serial.recv(65536)
+            try:
+                data = self._serial.recv(65536)
+            except OSError:
+                data = b""
+            with self._serial_news:
+                self.serial_text += data
+                self._serial_news.notify_all()
             if not data:
-                raise AssertionError(f"the serial line ended without {pattern}: {self.serial_text[-800:]}")
-            self.serial_text += data
+                return
+
+    def expect(self, pattern, timeout, since=0):
+        """Waits until the serial line said pattern; returns where it ends."""
+        expression = re.compile(pattern)
+        with self._serial_news:
+            if not self._serial_news.wait_for(lambda: expression.search(self.serial_text, since), timeout):
+                raise AssertionError(f"no {pattern} in {timeout} s; last: {self.serial_text[-800:]}")
+            return expression.search(self.serial_text, since).end()
 
     def serial(self, text, pattern, timeout=30):
         """Sends text and returns what came up to and with pattern."""
         since = len(self.serial_text)
         self._serial.sendall(text.encode())
-        return self.serial_text[since:self.expect(pattern, timeout, since)].decode(errors="replace")
+        end = self.expect(pattern, timeout, since)
+        return self.serial_text[since:end].decode(errors="replace")
 
     def _ssh_environment(self):
         return dict(os.environ, SSH_ASKPASS=str(self.dir / "askpass"), SSH_ASKPASS_REQUIRE="force", DISPLAY=":0",
