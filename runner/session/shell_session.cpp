@@ -16,6 +16,8 @@ namespace {
 
 /// Silence after which output that matches is believed to be complete; aexpect's value.
 constexpr Seconds settle_time{0.1};
+/// The same where the line that matches has ended already: a shell waits right behind its prompt, so it is most likely none.
+constexpr Seconds ended_line_settle_time{0.5};
 /// How long a match anywhere in the output is let grow by more output.
 constexpr Seconds settle_limit{1.0};
 /// For the command that asks for the status; aexpect's value.
@@ -184,7 +186,7 @@ std::string ShellSession::await_prompt(const Deadline& deadline, std::string_vie
         if (looks_the_same && !command.empty() && has_command_echo(output, command)) {
             return output;
         }
-        settled = Deadline::after(settle_time);
+        settled = Deadline::after(output.back() == '\n' ? ended_line_settle_time : settle_time);
     }
 }
 

