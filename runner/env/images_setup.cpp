@@ -144,6 +144,7 @@ class ImagesSetup : public Setup {
         }
         if (overlay_will_do(work, view)) {
             take_lock(work, FileLock::Mode::shared);
+            refuse_used(work.image);
             work.overlaid = true;
             params().set(fmt::format("image_snapshot_{}_{}", work.image.name(), work.vm), "yes");
             log::debug("Image {} is restored after the test anyway: it gets a throw-away overlay",
@@ -152,13 +153,9 @@ class ImagesSetup : public Setup {
             return;
         }
         take_lock(work, FileLock::Mode::exclusive);
+        refuse_used(work.image);
         const Image image = work.image;
         works_.push_back(std::move(work));
-        if (image.in_use()) {
-            throw TestError(fmt::format(
-                "image {} ({}) is in use by another QEMU; end it, or wait for it (a VM kept by another job?)",
-                image.name(), image.path().native()));
-        }
         if (yes(view, "backup_image_before_testing")) {
             image.backup();
         }
@@ -167,7 +164,17 @@ class ImagesSetup : public Setup {
         }
     }
 
-    /// Decision: tests that may run at once share an image by overlays, where the image is restored anyway
+    /// A QEMU that nobody's lock tells of: a machine that another job keeps, or one that a person started.
+    static void refuse_used(const Image& image) {
+        if (image.in_use()) {
+            throw TestError(
+                fmt::format("image {} ({}) is in use by another QEMU (a VM that another job keeps?); wait "
+                            "for its end or end it",
+                            image.name(), image.path().native()));
+        }
+    }
+
+    /// Tests that may run at once share an image by overlays, where the image is restored anyway
     /// and the test neither creates, removes nor chains it, and leaves no machine behind.
     bool overlay_will_do(const ImageWork& work, const Params& view) const {
         const bool restored = yes(view, "restore_image_after_testing") || yes(view, "restore_image");
@@ -208,6 +215,10 @@ class ImagesSetup : public Setup {
         const Params image_view = view(work.vm, work.image.name());
         if (vm_runs(work.vm)) {
             log::warning("Image {} is left as it is, as {} still runs", work.image.name(), work.vm);
+            return;
+        }
+        if (work.image.in_use()) {
+            log::warning("Image {} is left as it is, as some QEMU still uses it", work.image.name());
             return;
         }
         if (work.overlaid || !work.lock) {
