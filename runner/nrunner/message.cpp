@@ -128,14 +128,12 @@ Message MessageMaker::started(const std::string& output_dir) {
     return complete(std::move(message), "started");
 }
 
-Message MessageMaker::log(log::Level level, std::string_view logger, std::string_view line) {
+Message MessageMaker::log(log::Level level, std::string_view logger, std::string_view lines) {
     static constexpr std::array<std::int64_t, 4> numbers{10, 20, 30, 40};  // Python's logging
-    const auto name = to_valid_utf8(logger);
     auto message = running("log");
-    message.add("log", Bytes{fmt::format("{} {} {:<5.5}| {}", clock_text(), name, log::level_name(level),
-                                         to_valid_utf8(line))});
+    message.add("log", Bytes{to_valid_utf8(lines)});
     message.add("encoding", "utf-8");
-    message.add("log_name", name);
+    message.add("log_name", to_valid_utf8(logger));
     message.add("log_level", numbers.at(static_cast<std::size_t>(level)));
     message.add("log_levelname", std::string(log::level_name(level)));
     return complete(std::move(message), "running");
@@ -185,6 +183,11 @@ Message MessageMaker::finished(const TestResult& result) {
         message.add("traceback", to_valid_utf8(cut(result.traceback, longest_traceback).front()));
     }
     return complete(std::move(message), "finished");
+}
+
+std::string format_log_line(log::Level level, std::string_view logger, std::string_view line) {
+    return fmt::format("{} {} {:<5.5}| {}", clock_text(), to_valid_utf8(logger), log::level_name(level),
+                       to_valid_utf8(line));
 }
 
 std::vector<std::string_view> cut(std::string_view text, std::size_t limit) {

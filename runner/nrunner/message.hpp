@@ -52,8 +52,8 @@ class MessageMaker {
     MessageMaker(std::string id, std::string job_id) : id_(std::move(id)), job_id_(std::move(job_id)) {}
 
     Message started(const std::string& output_dir);
-    /// \param line is made valid UTF-8
-    Message log(log::Level level, std::string_view logger, std::string_view line);
+    /// \param lines formatted, with newlines between them
+    Message log(log::Level level, std::string_view logger, std::string_view lines);
     /// \param bytes whole lines
     Message stream(std::string_view name, std::string_view bytes);
     Message whiteboard(std::string_view text);
@@ -69,6 +69,9 @@ class MessageMaker {
     std::string job_id_;
     std::int64_t last_time_ = 0;  ///< microseconds
 };
+
+/// A line as upstream's tests have it in debug.log: date, time, logger, level, text. Valid UTF-8.
+std::string format_log_line(log::Level level, std::string_view logger, std::string_view line);
 
 /// Parts of at most \p limit bytes; UTF-8 characters stay whole where \p text is UTF-8.
 std::vector<std::string_view> cut(std::string_view text, std::size_t limit);

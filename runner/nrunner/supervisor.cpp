@@ -19,7 +19,7 @@
 #include <csignal>
 #include <cstdio>
 #include <deque>
-#include <memory>
+#include <utility>
 
 #include <poll.h>
 #include <sys/prctl.h>
@@ -34,6 +34,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t remembered_lines = 3;
+constexpr std::size_t longest_batch = 64 * 1024;
+constexpr Seconds batch_time{0.02};
 constexpr Seconds sweep_time{2};
 constexpr Seconds hurried_sweep_time{0.15};    // inside Avocado's second
 constexpr Seconds hurried_delivery_time{0.2};  // there is nobody, or nobody who waits, at the other end
@@ -110,7 +112,8 @@ class Supervisor {
 
     void run() {
         log::set_sink([this](log::Level level, std::string_view logger, std::string_view line) {
-            outbox_.post(messages_.log(level, logger, line));
+            post_lines();
+            outbox_.post(messages_.log(level, logger, format_log_line(level, logger, line)));
         });
         supervise();
         result_ = verdict();
@@ -177,7 +180,7 @@ class Supervisor {
                                 {listen ? body_->output_fd() : -1, POLLIN, 0},
                                 {listen ? body_->error_fd() : -1, POLLIN, 0}};
         outbox_.add_to(fds);
-        int timeout = kill_at_.sooner(limit_).poll_timeout_ms();
+        int timeout = kill_at_.sooner(limit_).sooner(lines_due_).poll_timeout_ms();
         if (const int patience = outbox_.patience_ms();
             patience >= 0 && (timeout < 0 || patience < timeout)) {
             timeout = patience;
@@ -188,6 +191,9 @@ class Supervisor {
         outbox_.serve(fds.data() + 6);
         report_problems();
         hear_of_ends(fds);
+        if (lines_due_.expired()) {
+            post_lines();
+        }
         if (fds[3].revents != 0) {
             take_packets(64);
         }
@@ -256,17 +262,37 @@ class Supervisor {
                 return;
             }
             try {
-                std::visit([this](auto& event) { take(event); },
-                           *std::make_unique<BodyEvent>(decode_packet(*packet)));
+                auto event = decode_packet(*packet);
+                if (!std::holds_alternative<LogLine>(event)) {
+                    post_lines();
+                }
+                std::visit([this](auto& kind) { take(kind); }, event);
             } catch (const PacketError& error) {
                 log::warning("the test's process said something that cannot be understood: {}", error.what());
             }
         }
     }
 
+    /// Lines of one logger that come together go together: Avocado takes messages one at a time, and slowly.
     void take(const LogLine& event) {
         remember(event.line);
-        outbox_.post(messages_.log(event.level, event.logger, event.line));
+        if (lines_ && (lines_->level != event.level || lines_->logger != event.logger ||
+                       lines_->line.size() > longest_batch)) {
+            post_lines();
+        }
+        auto text = format_log_line(event.level, event.logger, event.line);
+        if (lines_) {
+            lines_->line += '\n' + text;
+        } else {
+            lines_ = LogLine{event.level, event.logger, std::move(text)};
+            lines_due_ = Deadline::after(batch_time);
+        }
+    }
+    void post_lines() {
+        if (const auto lines = std::exchange(lines_, std::nullopt)) {
+            outbox_.post(messages_.log(lines->level, lines->logger, lines->line));
+        }
+        lines_due_ = Deadline::never();
     }
     void take(const Whiteboard& event) { outbox_.post(messages_.whiteboard(event.text)); }
     void take(const FilePart& event) { outbox_.post(messages_.file(event.name, event.bytes)); }
@@ -290,6 +316,7 @@ class Supervisor {
         if (whole.empty()) {
             return;
         }
+        post_lines();
         remember(whole);
         outbox_.post(messages_.stream(name, whole));
     }
@@ -320,6 +347,7 @@ class Supervisor {
         if (killed > 0) {
             log::warning("{} process(es) that the test had left were killed", killed);
         }
+        post_lines();
         drain("stdout", output_, &BodyProcess::read_output, &BodyProcess::output_fd);
         drain("stderr", error_, &BodyProcess::read_error, &BodyProcess::error_fd);
         if (!result_) {
@@ -406,6 +434,8 @@ class Supervisor {
     std::vector<pid_t> spared_;
     std::vector<fs::path> job_dirs_;
     std::deque<std::string> last_lines_;
+    std::optional<LogLine> lines_;  ///< formatted, not yet posted
+    Deadline lines_due_ = Deadline::never();
 
     std::optional<TestResult> result_;        ///< the body's own
     std::optional<std::string> failure_;      ///< of the supervisor

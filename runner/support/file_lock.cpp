@@ -69,6 +69,10 @@ std::optional<FileLock> FileLock::try_take(const fs::path& path, Mode mode, cons
 
 FileLock FileLock::take(const fs::path& path, Mode mode, const std::string& holder,
                         const Deadline& deadline) {
+    // A free lock is the ordinary case, and giving up an inotify watch costs milliseconds in the kernel.
+    if (auto lock = try_take(path, mode, holder)) {
+        return std::move(*lock);
+    }
     auto fd = open_lock(path);
     const UniqueFd events(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
     if (!events || ::inotify_add_watch(events.get(), path.c_str(), IN_CLOSE | IN_DELETE_SELF) < 0) {
