@@ -69,11 +69,20 @@ def _status(error):
 
 def _place(error):
     """file.py:line of the innermost frame that is the test's own, or ''."""
-    frames = traceback.extract_tb(error.__traceback__)
-    foreign = [f for f in frames if not f.filename.startswith((_OURS, "<frozen"))]
-    if not foreign:
+    own = [
+        (frame.f_code.co_filename, line)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        # By its mark __unittest, unittest leaves itself out of tracebacks, too.
+        if not frame.f_code.co_filename.startswith((_OURS, "<frozen")) and "__unittest" not in frame.f_globals
+    ]
+    if not own:
         return ""
-    return "%s:%s" % (os.path.basename(foreign[-1].filename), foreign[-1].lineno)
+    return "%s:%s" % (os.path.basename(own[-1][0]), own[-1][1])
+
+
+def _encodable(text):
+    """The text with escapes for what UTF-8 has no bytes for: file names that are no UTF-8 become such text."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _one_sentence(text):
@@ -130,4 +139,4 @@ def verdict(error):
     if context:
         logging.getLogger("avocado.test").error("Context: %s", context)
     fail_class = "TestError" if isinstance(error, LoadError) else type(error).__name__
-    return Verdict(status, reason, fail_class, trace)
+    return Verdict(status, _encodable(reason), fail_class, _encodable(trace))
