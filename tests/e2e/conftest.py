@@ -18,6 +18,8 @@ import time
 
 import pytest
 
+from jobs import _no_site_is_left, site, vm_site  # noqa: F401 (fixtures for the modules here)
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("VT_BUILD", ROOT / "build/release"))
 RUNNER = pathlib.Path(os.environ.get("VT_RUNNER", BUILD / "bin/avocado-runner-vt"))

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Does with its machine what the parameter `does` names. Says in DIR/NAME.json which processes do it (`tell`)."""
+
+import json
+import logging
+import os
+import time
+
+
+def nothing(test, params, env, vm):
+    pass
+
+
+def logs_in(test, params, env, vm):
+    session = vm.wait_for_login(timeout=float(params.get("login_timeout", 240)))
+    logging.info("guest says: %s", session.cmd("echo hello from $(uname -s)"))
+    session.close()
+
+
+def sleeps(test, params, env, vm):
+    # What follows a whole minute of this is a failure of whoever was to end it.
+    time.sleep(60)
+    test.fail("nobody ended the test")
+
+
+def sleeps_in_guest(test, params, env, vm):
+    session = vm.wait_for_login()
+    tell(test, params, vm)
+    session.cmd("sleep 60", timeout=70)
+
+
+def fails(test, params, env, vm):
+    test.fail("the machine was as it should be, but the test is not content")
+
+
+def writes(test, params, env, vm):
+    """Writes into the image as a guest would, and waits until it is there."""
+    logging.info("%s", vm.monitor.cmd("human-monitor-command", {"command-line": 'qemu-io drive_image1 "write -P 7 1M 64k"'}))
+    logging.info("%s", vm.monitor.cmd("human-monitor-command", {"command-line": "qemu-io drive_image1 flush"}))
+
+
+def kills_qemu(test, params, env, vm):
+    os.kill(vm.get_pid(), 9)
+    vm.verify_alive()
+
+
+def session_loses_qemu(test, params, env, vm):
+    session = vm.wait_for_login()
+    os.kill(vm.get_pid(), 9)
+    session.cmd("uptime")
+
+
+def panics(test, params, env, vm):
+    session = vm.wait_for_login()
+    session.cmd("echo c > /proc/sysrq-trigger", timeout=30)
+
+
+def damages_image(test, params, env, vm):
+    """Destroys the reference counts of the qcow2 file."""
+    with open(os.path.join(test._context.datadir, params["image_name"] + ".qcow2"), "r+b") as file:
+        file.seek(1 << 16)
+        file.write(b"\xff" * (1 << 17))
+
+
+def tell(test, params, vm):
+    """Leaves the pids where the end-to-end test looks for them."""
+    pids = {"body": os.getpid(), "supervisor": os.getppid(), "qemu": vm.get_pid() if vm and vm.is_alive() else None}
+    path = os.path.join(os.environ["VT_TEST_MARK"], params["shortname"].rsplit(".", 1)[-1] + ".json")
+    with open(path + ".part", "w", encoding="utf-8") as file:
+        json.dump(pids, file)
+    os.rename(path + ".part", path)
+
+
+def run(test, params, env):
+    vm = env.get_vm(params["main_vm"])
+    if params["does"] not in ("sleeps_in_guest",):
+        tell(test, params, vm)
+    globals()[params["does"]](test, params, env, vm)
+    logging.info("done: %s", params["does"])
