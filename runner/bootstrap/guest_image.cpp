@@ -158,7 +158,7 @@ void forget_other_packages(const fs::path& cache_dir, const std::vector<FetchedP
 Places cached_guest(const GuestRecipe& recipe, const fs::path& cache_dir, bool no_downloads, const Say& say,
                     const Deadline& deadline) {
     const auto home = cache_dir / ("built-" + recipe.digest.substr(0, 16));
-    const auto places = Places::in_cache(home);
+    auto places = Places::in_cache(home);
     if (whole_guest(places, recipe.digest, true)) {
         say("Taking the guest from the cache " + home.string());
         return places;

@@ -81,7 +81,7 @@ fs::path only_entry(const fs::path& dir, const std::string& prefix) {
 /// Newer kernels' packages hold compressed modules, which busybox loads slowly or not at all.
 void decompress_modules(const fs::path& modules) {
     for (const auto& entry : fs::recursive_directory_iterator(modules)) {
-        auto path = entry.path();
+        const auto& path = entry.path();
         const auto name = path.filename().string();
         const auto end = name.find(".ko.");
         if (entry.is_regular_file() && end != std::string::npos) {

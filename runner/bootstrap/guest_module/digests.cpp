@@ -75,7 +75,10 @@ std::string sha256_file(const fs::path& path) {
 std::string hash_password(const std::string& password) {
     const char* salt = ::crypt_gensalt("$6$", 0, nullptr, 0);
     auto data = std::make_unique<crypt_data>();
-    const char* hash = salt != nullptr ? ::crypt_r(password.c_str(), salt, data.get()) : nullptr;
+    // Not crypt_r(): AddressSanitizer takes that over, and does not find the original in a module opened
+    // later.
+    const char* hash =
+        salt != nullptr ? ::crypt_rn(password.c_str(), salt, data.get(), sizeof *data) : nullptr;
     if (hash == nullptr || *hash != '$') {
         throw GuestImageError("libcrypt cannot hash the guest's password with SHA-512");
     }
