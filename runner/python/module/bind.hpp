@@ -13,6 +13,8 @@ void bind_errors(pybind11::module_& module);
 /// vt::log for Python's logging.
 void bind_log(pybind11::module_& module);
 void bind_params(pybind11::module_& module);
+/// The Cartesian engine.
+void bind_cfg(pybind11::module_& module);
 void bind_session(pybind11::module_& module);
 void bind_monitor(pybind11::module_& module);
 void bind_vm(pybind11::module_& module);

@@ -124,6 +124,26 @@ void translate_rest(std::exception_ptr thrown) {
     }
 }
 
+void translate_cfg(std::exception_ptr thrown) {
+    constexpr const char* cartesian_config = "virttest.cartesian_config";
+    try {
+        std::rethrow_exception(std::move(thrown));
+    } catch (const cfg::MissingIncludeError& error) {
+        const auto& report = error.report();
+        raise(cartesian_config, "MissingIncludeError", text_from(report.line), text_from(report.where.file),
+              report.where.line);
+    } catch (const cfg::ParserError& error) {
+        const auto& report = error.report();
+        const bool lexer = dynamic_cast<const cfg::LexerError*>(&error) != nullptr;
+        raise(cartesian_config, lexer ? "LexerError" : "ParserError", text_from(report.message),
+              report.line.empty() ? py::object(py::none()) : py::object(text_from(report.line)),
+              text_from(report.where.file), report.where.line);
+    } catch (const cfg::SourceError& error) {
+        raise(py::reinterpret_borrow<py::object>(PyExc_OSError)(
+            error.error_number(), errno_text(error.error_number()), text_from(error.path())));
+    }
+}
+
 /// A translator that may itself fail: a class that cannot be imported becomes the import's error, not a
 /// crash.
 template <void (*translate)(std::exception_ptr)>
@@ -145,6 +165,7 @@ void bind_errors(py::module_& module) {
     py::register_exception_translator(&guarded<translate_rest>);
     py::register_exception_translator(&guarded<translate_monitor>);
     py::register_exception_translator(&guarded<translate_remote>);
+    py::register_exception_translator(&guarded<translate_cfg>);
     py::register_exception_translator(&guarded<translate_shell>);
 }
 

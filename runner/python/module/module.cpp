@@ -10,6 +10,7 @@ PYBIND11_MODULE(_vt, module) {
     vt::python::bind_errors(module);
     vt::python::bind_log(module);
     vt::python::bind_params(module);
+    vt::python::bind_cfg(module);
     vt::python::bind_session(module);
     vt::python::bind_monitor(module);
     vt::python::bind_vm(module);
