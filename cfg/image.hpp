@@ -161,6 +161,7 @@ struct FileIdentity {
 
 struct File {
     Str path;
+    Str source;                        ///< its text
     std::uint32_t included_by = none;  ///< the file that included it …
     std::uint32_t included_line = 0;   ///< … and its line
     FileIdentity identity;

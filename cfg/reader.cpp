@@ -121,6 +121,7 @@ void Reader::read_source(SourceText source, const std::string& path, const std::
     }
     File file;
     file.path = builder_.blob.add(path);
+    file.source = builder_.blob.place(*kept);
     file.identity = source.identity;
     if (!frames_.empty()) {
         file.included_by = frame().file;

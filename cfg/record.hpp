@@ -59,6 +59,12 @@ class Record {
     /// Runs statements in order. \param holds by condition, whether it holds
     void run(Range statements, const std::vector<std::uint8_t>& holds);
 
+    /// The value of an ordinary key as it is now, if it is set and not stored away.
+    std::optional<std::string_view> value(std::uint32_t key) {
+        const Slot* slot = find(key);
+        return slot != nullptr ? std::optional(slot->value.text) : std::nullopt;
+    }
+
     /// `_max`, `_min` and `_fixed`, after all statements.
     void apply_limits();
 

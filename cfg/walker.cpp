@@ -9,6 +9,11 @@
 #include <fmt/core.h>
 
 namespace vt::cfg {
+namespace {
+
+constexpr std::size_t most_alternatives = 10'000;
+
+}  // namespace
 
 Walker::Walker(const Image& image)
     : image_(&image), root_(image.top), present_(image.used_symbols), holds_(image.conditions.size()) {}
@@ -33,9 +38,10 @@ Walker::~Walker() = default;
 Walker::Walker(Walker&&) noexcept = default;
 Walker& Walker::operator=(Walker&&) noexcept = default;
 
-void Walker::search(std::string_view full_name) {
-    target_ = full_name;
-    searching_ = true;
+void Walker::search(std::string_view name, Search search, bool lenient) {
+    target_ = name;
+    search_ = search;
+    lenient_ = lenient;
 }
 
 bool Walker::advance() {
@@ -71,7 +77,7 @@ bool Walker::step() {
     Frame& frame = frames_.back();
     const Node& node = image_->nodes[frame.node];
     if (node.children.empty()) {
-        if (!searching_ || name_.size() == target_.size()) {
+        if (found()) {
             return true;
         }
         leave();
@@ -92,14 +98,39 @@ bool Walker::step() {
     return false;
 }
 
-bool Walker::names_match(const Node& node) const {
-    if (node.name.length == 0) {
+bool Walker::found() const {
+    switch (search_) {
+        case Search::full_name:
+            return name_.size() == target_.size();
+        case Search::short_name:
+            return shortname_.size() == target_.size();
+        default:
+            return true;
+    }
+}
+
+/// Whether the searched name goes on with the labels of this node.
+bool Walker::names_match(const Node& node) {
+    const bool full = search_ == Search::full_name;
+    const Str label = full ? node.name : node.shortname;
+    if (label.length == 0 || (!full && (node.flags & Node::hidden) != 0)) {
         return true;
     }
-    const std::size_t begin = name_.empty() ? 0 : name_.size() + 1;
-    const std::size_t end = begin + node.name.length;
-    return end <= target_.size() && target_.compare(begin, node.name.length, image_->text(node.name)) == 0 &&
-           (end == target_.size() || target_[end] == '.');
+    const std::string& so_far = full ? name_ : shortname_;
+    const std::size_t begin = so_far.empty() ? 0 : so_far.size() + 1;
+    const std::size_t end = begin + label.length;
+    const bool matches = end <= target_.size() &&
+                         target_.compare(begin, label.length, image_->text(label)) == 0 &&
+                         (end == target_.size() || target_[end] == '.');
+    if (lenient_) {
+        if (matches && end > best_match_) {
+            best_match_ = end;
+            alternatives_.clear();
+        } else if (!matches && so_far.size() == best_match_ && alternatives_.size() < most_alternatives) {
+            alternatives_.emplace_back(image_->text(label));
+        }
+    }
+    return matches;
 }
 
 void Walker::push_names(const Node& node) {
@@ -121,7 +152,7 @@ void Walker::push_names(const Node& node) {
 /// Steps down to a node; where it is proved that nothing comes of it, the walk stays where it was.
 bool Walker::enter(std::uint32_t number, std::uint32_t extra_filter) {
     const Node& node = image_->nodes[number];
-    if (searching_ && !names_match(node)) {
+    if (search_ != Search::nothing && !names_match(node)) {
         return false;
     }
     if (++fruitless_ > image_->options[0].fruitless_nodes) {
@@ -133,7 +164,7 @@ bool Walker::enter(std::uint32_t number, std::uint32_t extra_filter) {
     }
     const auto size = [](const auto& stack) { return static_cast<std::uint32_t>(stack.size()); };
     const Frame frame{number,      node.children.begin, size(filters_), size(conditions_), size(labels_),
-                      size(name_), size(shortname_),    size(deps_),    results_};
+                      size(name_), size(shortname_),    size(deps_),    size(failed_),     results_};
     if (node.dep != none) {
         const Range words = image_->filters[node.dep].words;
         for (std::uint32_t word = words.begin; word < words.end; ++word) {
@@ -179,6 +210,7 @@ void Walker::leave() {
     name_.resize(frame.name);
     shortname_.resize(frame.shortname);
     deps_.resize(frame.deps);
+    failed_.resize(frame.failed);
     frames_.pop_back();
 }
 
@@ -233,7 +265,13 @@ bool Walker::judge_filter(const Guard& guard) {
         filters_.push_back(guard);
         return true;
     }
-    return (result == Verdict::holds) == (guard.op == Op::only);
+    if ((result == Verdict::holds) == (guard.op == Op::only)) {
+        return true;
+    }
+    if (lenient_) {
+        failed_.push_back(guard);
+    }
+    return lenient_;
 }
 
 bool Walker::judge_condition(std::uint32_t number) {
@@ -307,6 +345,19 @@ Walker::Verdict Walker::block_verdict(Range block) const {
     return Verdict::fails;
 }
 
+bool Walker::matches(std::uint32_t block) const {
+    if (join_) {
+        return std::any_of(join_->parts.begin(), join_->parts.end(),
+                           [block](const auto& part) { return part->matches(block); });
+    }
+    const auto* symbols = image_->block_symbols.data();
+    const Range range = image_->blocks[block];
+    return std::search(labels_.begin(), labels_.end(), symbols + range.begin, symbols + range.end,
+                       [this](const Label& label, std::uint32_t symbol) {
+                           return label_is(label, symbol);
+                       }) != labels_.end();
+}
+
 std::vector<std::string> Walker::dep() const {
     if (join_) {
         return join_->parts.back()->dep();
@@ -330,6 +381,21 @@ std::string_view Walker::name() const {
 
 std::string_view Walker::shortname() const {
     return join_ ? std::string_view(join_->shortname) : shortname_;
+}
+
+std::vector<Range> Walker::trail() const {
+    if (join_) {
+        return join_->parts.back()->trail();
+    }
+    std::vector<Range> result;
+    for (std::size_t i = frames_.size(); i-- > 0;) {
+        result.push_back(image_->nodes[frames_[i].node].statements);
+    }
+    return result;
+}
+
+const std::vector<std::uint8_t>& Walker::decisions() const {
+    return join_ ? join_->parts.back()->decisions() : holds_;
 }
 
 void Walker::make(Record& record) const {

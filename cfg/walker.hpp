@@ -35,8 +35,26 @@ class Walker {
     Walker(Walker&&) noexcept;
     Walker& operator=(Walker&&) noexcept;
 
-    /// Only what has this full name; only for images without joins.
-    void search(std::string_view full_name);
+    /// What a search looks at.
+    enum class Search { nothing, full_name, short_name };
+
+    /// Only what has this name; only for images without joins. A lenient search walks on past filters that
+    /// fail, and failed() tells which.
+    void search(std::string_view name, Search search = Search::full_name, bool lenient = false);
+
+    /// The filters that the place where it stands does not pass; none but in a lenient search.
+    const std::vector<Guard>& failed() const noexcept { return failed_; }
+
+    /// How much of the searched name was found, in characters, and the names of the variants that could have
+    /// followed.
+    std::size_t best_match() const noexcept { return best_match_; }
+    const std::vector<std::string>& alternatives() const noexcept { return alternatives_; }
+
+    /// The statements of where it stands in the order in which they run; of the last part, if that is a join.
+    std::vector<Range> trail() const;
+
+    /// By condition: whether it holds where it stands.
+    const std::vector<std::uint8_t>& decisions() const;
 
     /// Goes to the next leaf; false after the last. Throws LimitError, ExpansionError.
     bool advance();
@@ -47,6 +65,9 @@ class Walker {
 
     /// Runs the statements of where it stands into `record`.
     void make(Record& record) const;
+
+    /// Whether the labels of a block stand next to each other in the name of where it stands.
+    bool matches(std::uint32_t block) const;
 
     /// All entries of `dep` of where it stands.
     std::vector<std::string> dep() const;
@@ -63,6 +84,7 @@ class Walker {
         std::uint32_t name = 0;
         std::uint32_t shortname = 0;
         std::uint32_t deps = 0;
+        std::uint32_t failed = 0;
         std::uint64_t results = 0;
     };
 
@@ -72,7 +94,8 @@ class Walker {
     Walker(const Walker& outer, std::uint32_t node, std::uint32_t word);
 
     bool enter(std::uint32_t number, std::uint32_t extra_filter = none);
-    bool names_match(const Node& node) const;
+    bool names_match(const Node& node);
+    bool found() const;
     void push_names(const Node& node);
     void leave();
     bool step();
@@ -112,7 +135,11 @@ class Walker {
     std::string shortname_;
     std::vector<DepMark> deps_;
     std::string target_;
-    bool searching_ = false;
+    Search search_ = Search::nothing;
+    bool lenient_ = false;
+    std::vector<Guard> failed_;
+    std::size_t best_match_ = 0;
+    std::vector<std::string> alternatives_;
     std::uint64_t results_ = 0;
     std::uint64_t fruitless_ = 0;
     std::unique_ptr<Join> join_;
