@@ -200,24 +200,40 @@ void copy_atomically(const fs::path& from, const fs::path& to) {
     }
 }
 
-void install(const Places& from, const Places& to, const Say& say) {
-    fs::create_directories(to.kernel.parent_path());
-    const bool ours = read_record(to.record).has_value();
-    if (fs::exists(to.disk) && !ours) {
-        const auto aside = fs::path(to.disk.string() + ".orig");
+/// Makes way for the disk of the guest at \p from; false if the disk at \p to is of the same build and stays.
+bool disk_must_come(const Places& from, const Places& to) {
+    if (!fs::exists(to.disk)) {
+        return true;
+    }
+    const auto installed = read_record(to.record);
+    const auto built = read_record(from.record);
+    if (!installed) {
+        auto aside = fs::path(to.disk.string() + ".orig");
+        for (int number = 2; fs::exists(aside); ++number) {
+            aside = fs::path(fmt::format("{}.orig{}", to.disk.string(), number));
+        }
         log::warning("guest image: {} is not of our making; it is kept as {}", to.disk.string(),
                      aside.string());
         fs::rename(to.disk, aside);
-    } else if (fs::exists(to.disk)) {
-        log::warning("guest image: {} is replaced, for its recipe has changed or a part of it is missing",
-                     to.disk.string());
+    } else if (built && installed->checksums == built->checksums) {
+        log::info("guest image: {} is of this build and stays as it is", to.disk.string());
+        return false;
+    } else {
+        log::warning("guest image: {} is replaced, for its recipe has changed", to.disk.string());
     }
+    return true;
+}
+
+void install(const Places& from, const Places& to, const Say& say) {
+    fs::create_directories(to.kernel.parent_path());
+    const bool with_disk = disk_must_come(from, to);
     say("Installing the guest as " + to.disk.string());
-    // The record comes last and vouches for the others.
-    fs::remove(to.record);
     copy_atomically(from.kernel, to.kernel);
     copy_atomically(from.initrd, to.initrd);
-    copy_atomically(from.disk, to.disk);
+    if (with_disk) {
+        // The record comes last and vouches for the others; without one, a disk counts as the user's.
+        copy_atomically(from.disk, to.disk);
+    }
     copy_atomically(from.record, to.record);
 }
 

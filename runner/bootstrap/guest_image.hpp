@@ -63,8 +63,9 @@ std::optional<GuestImage> find_guest_image(const std::filesystem::path& recipe_d
 
 /// Makes sure that the guest is there: at once where find_guest_image() finds it, by copying from the cache
 /// where it was built before, else by building it (some ten seconds and 80 MB of packages). Several processes
-/// may call it at a time. A disk made by another recipe is replaced; a disk that exists without a record is
-/// put aside as *.orig. Throws GuestImageError, TimeoutError, SystemError.
+/// may call it at a time. A disk of the same build stays as it is when only the kernel is missing; one that
+/// another recipe made is replaced; one that exists without a record is put aside as *.orig. Throws
+/// GuestImageError, TimeoutError, SystemError.
 GuestImage build_guest_image(const GuestImageRequest& request, const Deadline& deadline);
 
 }  // namespace vt::bootstrap
