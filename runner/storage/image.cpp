@@ -36,7 +36,6 @@ process::Completed run_qemu_img(const Params& params, std::vector<std::string> a
     command.argv = {Image::qemu_img(params)};
     command.argv.insert(command.argv.end(), std::make_move_iterator(arguments.begin()),
                         std::make_move_iterator(arguments.end()));
-    log::debug("Running {}", command.text());
     return process::run(command, deadline);
 }
 

@@ -58,6 +58,27 @@ void GuestWatch::guest_panicked(const std::string& details) {
     interrupt_->raise("the guest panicked");
 }
 
+void GuestWatch::stopped_by_disk(const std::string& what) {
+    {
+        // Each request that fails comes with an event of its own; one line tells it all.
+        const std::lock_guard guard(mutex_);
+        if (std::exchange(disk_error_, what) == what) {
+            return;
+        }
+    }
+    log::warning("QEMU stopped the guest: {}", what);
+}
+
+void GuestWatch::resumed() {
+    const std::lock_guard guard(mutex_);
+    disk_error_.reset();
+}
+
+std::optional<std::string> GuestWatch::disk_error() const {
+    const std::lock_guard guard(mutex_);
+    return disk_error_;
+}
+
 void GuestWatch::process_ended() {
     interrupt_->raise("QEMU ended");
     if (!end_expected()) {

@@ -25,6 +25,10 @@ class GuestWatch {
     void serial_line(std::string_view line);
     /// The panic device spoke (QMP's GUEST_PANICKED).
     void guest_panicked(const std::string& details);
+    /// QEMU stopped the guest since it could not read or write a disk (QMP's BLOCK_IO_ERROR); it may go on
+    /// later.
+    void stopped_by_disk(const std::string& what);
+    void resumed();
     void process_ended();
     void monitor_lost(const std::string& reason);
     /// From now on ends are wanted and not logged as surprises.
@@ -34,6 +38,8 @@ class GuestWatch {
 
     /// What the kernel said when it crashed, if it did.
     std::optional<std::string> crash() const;
+    /// Why QEMU stopped the guest, while it is so.
+    std::optional<std::string> disk_error() const;
     bool end_expected() const;
     const std::shared_ptr<Interrupt>& interrupt() const { return interrupt_; }
 
@@ -41,6 +47,7 @@ class GuestWatch {
     mutable std::mutex mutex_;
     std::shared_ptr<Interrupt> interrupt_;
     std::optional<std::string> crash_;
+    std::optional<std::string> disk_error_;
     std::string trace_;  ///< of a kernel bug whose report is being printed
     bool end_expected_ = false;
 };

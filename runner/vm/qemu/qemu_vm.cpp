@@ -91,6 +91,9 @@ std::optional<std::string> QemuVm::fate() {
                             wait_for_end(running().process->pidfd(), Deadline::after(Seconds{1})))) {
         return death_text();
     }
+    if (const auto error = running().watch->disk_error()) {
+        return fmt::format("VM {}: QEMU stopped the guest: {}", name_, *error);
+    }
     return std::nullopt;
 }
 

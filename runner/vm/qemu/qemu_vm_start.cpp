@@ -31,6 +31,24 @@ bool has_qmp(const MachineSpec& machine) {
     return std::any_of(machine.monitors.begin(), machine.monitors.end(), [](const auto& m) { return m.qmp; });
 }
 
+/// What a guest's fate depends on, told by QEMU.
+void pass_event(GuestWatch& watch, const QmpEvent& event) {
+    const auto& data = event.data();
+    const auto text = [&](const char* key) {
+        const auto member = data.find(key);
+        return member != data.end() && member->is_string() ? member->get<std::string>() : std::string();
+    };
+    if (event.name() == "GUEST_PANICKED") {
+        const auto info = data.find("info");
+        watch.guest_panicked(info != data.end() ? info->dump() : "");
+    } else if (event.name() == "BLOCK_IO_ERROR" && text("action") == "stop") {
+        watch.stopped_by_disk(
+            fmt::format("it could not {} {}: {}", text("operation"), text("node-name"), text("reason")));
+    } else if (event.name() == "RESUME") {
+        watch.resumed();
+    }
+}
+
 bool port_was_taken(std::string_view output) {
     return output.find("Could not set up host forwarding rule") != std::string_view::npos;
 }
@@ -199,12 +217,7 @@ void QemuVm::watch(Running& run) {
     run.end_watch =
         std::make_unique<EndWatch>(*context_.loop, run.process->pidfd(), [watch] { watch->process_ended(); });
     auto& monitor = *run.qmp.at(run.main_monitor);
-    monitor.on_event([watch](const QmpEvent& event) {
-        if (event.name() == "GUEST_PANICKED") {
-            const auto info = event.data().value("info", nlohmann::json::object());
-            watch->guest_panicked(info.is_object() && !info.empty() ? info.dump() : "");
-        }
-    });
+    monitor.on_event([watch](const QmpEvent& event) { pass_event(*watch, event); });
     monitor.on_closed([watch](const std::string& reason) { watch->monitor_lost(reason); });
 }
 
