@@ -29,7 +29,7 @@ std::size_t noise_length(std::string_view text, bool may_break) {
     }
     // Where a line wraps, an editor prints a character (readline the next one or a blank, busybox a blank)
     // and goes back over it.
-    if (text.size() > 2 && (text[1] == '\r' || text[1] == '\b') && text[2] != '\n') {
+    if (text.size() > 2 && text[0] != '\n' && (text[1] == '\r' || text[1] == '\b') && text[2] != '\n') {
         return 2;
     }
     return text.front() == '\r' || text.front() == '\b' || (may_break && text.front() == '\n') ? 1 : 0;
