@@ -38,14 +38,14 @@ def flat(dictionary):
             for key, value in dictionary.items()]
 
 
-def upstream(module, inputs, defaults=False, expand=()):
+def upstream(module, inputs, defaults=False, expand=(), timeout=20):
     """Upstream's answer in the engine's form."""
 
     def too_long(_number, _frame):
         raise TimeoutError()
 
     signal.signal(signal.SIGALRM, too_long)
-    signal.alarm(20)
+    signal.alarm(timeout)
     try:
         parser = module.Parser(defaults=defaults, expand_defaults=list(expand))
         for kind, text, value in inputs:

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /// \file cfg_peer.cpp
-/// The engine's side of the comparison with upstream's parser: reads one request a line from standard input, writes one
-/// answer a line. Thousands of small configurations a second go through one process, and keys keep their insertion order,
-/// which the canonical JSON of the command line does not show.
+/// The engine's side of the comparison with upstream's parser: reads one request a line from standard input,
+/// writes one answer a line. Thousands of small configurations a second go through one process, and keys keep
+/// their insertion order, which the canonical JSON of the command line does not show.
 ///
-/// Request: {"inputs": [[kind, text, value], …], "defaults": bool, "expand": [name, …], "limit": dictionaries}.
-/// Answer: {"dicts": [[[key, value], …], …]} or {"error": text, "file": …, "line": …}.
+/// Request: {"inputs": [[kind, text, value], …], "defaults": bool, "expand": [name, …], "limit":
+/// dictionaries}. Answer: {"dicts": [[[key, value], …], …]} or {"error": text, "file": …, "line": …}.
 #include "cfg/errors.hpp"
 #include "cfg/expander.hpp"
 #include "cfg/parser.hpp"
 
 #include <iostream>
-#include <nlohmann/json.hpp>
 #include <string>
+
+#include <nlohmann/json.hpp>
 
 namespace {
 
@@ -99,6 +100,7 @@ int main() {
     std::ios::sync_with_stdio(false);
     std::string line;
     while (std::getline(std::cin, line)) {
-        std::cout << answer(json::parse(line)).dump(-1, ' ', false, json::error_handler_t::replace) << std::endl;
+        std::cout << answer(json::parse(line)).dump(-1, ' ', false, json::error_handler_t::replace)
+                  << std::endl;
     }
 }
