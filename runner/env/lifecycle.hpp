@@ -13,6 +13,7 @@
 #include "runner/env/test_status.hpp"
 
 #include <functional>
+#include <string>
 
 namespace vt {
 
@@ -21,6 +22,11 @@ using TestFunction = std::function<void(TestContext&, Env&)>;
 
 /// Runs \p test inside preprocess and postprocess. Never throws for what the test or its surroundings do.
 TestVerdict run_test(TestContext& context, Env& env, const TestFunction& test);
+
+/// Brings the VM called \p name into the state that \p params ask for (`start_vm`, `check_vm_needs_restart`,
+/// `paused_after_start_vm`, …), as preprocess does; a VM that is not there yet is made and registered. For
+/// tests that change parameters half-way. Throws as Vm::create().
+void set_up_vm(Env& env, const Params& params, const std::string& name);
 
 /// Takes down every VM of \p env without ceremony, for a task that was told to end.
 void abandon_test(Env& env);

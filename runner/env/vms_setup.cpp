@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // VMs before and after a test.
+#include "runner/env/lifecycle.hpp"
 #include "runner/env/setup.hpp"
 #include "runner/monitor/qmp.hpp"
 #include "runner/session/shell_error.hpp"
@@ -32,7 +33,7 @@ class VmsSetup : public Setup {
             return;
         }
         for (const auto& name : params().objects("vms")) {
-            set_up_vm(name);
+            vt::set_up_vm(scope_.env, params(), name);
         }
         write_versions();
     }
@@ -70,40 +71,6 @@ class VmsSetup : public Setup {
                 vm->destroy(yes(params(), "kill_unrequested_vms_gracefully", "yes"));
                 scope_.env.unregister_vm(vm->name());
             }
-        }
-    }
-
-    void set_up_vm(const std::string& name) {
-        const Params view = params().object_params(name);
-        auto vm = scope_.env.get_vm(name);
-        if (!vm) {
-            vm = scope_.env.create_vm(params(), name);
-        }
-        const bool gracefully = yes(view, "kill_vm_gracefully");
-        const bool start = yes(view, "start_vm");
-        if (!vm->is_dead()) {
-            if (!start && yes(view, "kill_vm_before_test")) {
-                vm->destroy(gracefully);
-            } else if (start && yes(view, "check_vm_needs_restart", "yes") && vm->needs_restart(params())) {
-                log::info("VM {} has to be restarted: this test wants another command line", name);
-                vm->destroy(gracefully);
-            }
-        }
-        if (vm->is_dead() || !vm->is_alive()) {
-            vm->params() = params();
-        }
-        if (start && !vm->is_alive()) {
-            vm->create(Deadline::after(Seconds{view.get_double("vm_create_timeout", VmTimeouts::create)}));
-        }
-        if (vm->is_dead()) {
-            return;
-        }
-        if (yes(view, "paused_after_start_vm")) {
-            if (vm->status() != "paused" && vm->status() != "prelaunch") {
-                vm->pause();
-            }
-        } else if (vm->is_paused()) {
-            vm->resume();
         }
     }
 
@@ -166,6 +133,40 @@ class VmsSetup : public Setup {
 };
 
 }  // namespace
+
+void set_up_vm(Env& env, const Params& params, const std::string& name) {
+    const Params view = params.object_params(name);
+    auto vm = env.get_vm(name);
+    if (!vm) {
+        vm = env.create_vm(params, name);
+    }
+    const bool gracefully = yes(view, "kill_vm_gracefully");
+    const bool start = yes(view, "start_vm");
+    if (!vm->is_dead()) {
+        if (!start && yes(view, "kill_vm_before_test")) {
+            vm->destroy(gracefully);
+        } else if (start && yes(view, "check_vm_needs_restart", "yes") && vm->needs_restart(params)) {
+            log::info("VM {} has to be restarted: this test wants another command line", name);
+            vm->destroy(gracefully);
+        }
+    }
+    if (vm->is_dead() || !vm->is_alive()) {
+        vm->params() = params;
+    }
+    if (start && !vm->is_alive()) {
+        vm->create(Deadline::after(Seconds{view.get_double("vm_create_timeout", VmTimeouts::create)}));
+    }
+    if (vm->is_dead()) {
+        return;
+    }
+    if (yes(view, "paused_after_start_vm")) {
+        if (vm->status() != "paused" && vm->status() != "prelaunch") {
+            vm->pause();
+        }
+    } else if (vm->is_paused()) {
+        vm->resume();
+    }
+}
 
 std::unique_ptr<Setup> make_vms_setup(const SetupScope& scope) {
     return std::make_unique<VmsSetup>(scope);

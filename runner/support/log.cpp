@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 
+#include <pthread.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
@@ -20,7 +21,14 @@ struct State {
 
 // Never destroyed: threads that outlive main may still log.
 State& state() {
-    static auto* instance = new State;
+    static auto* instance = [] {
+        static auto* made = new State;
+        // A Python test may fork while another thread logs: the child would wait for ever for a lock whose
+        // owner it has not got.
+        ::pthread_atfork([] { made->mutex.lock(); }, [] { made->mutex.unlock(); },
+                         [] { made->mutex.unlock(); });
+        return made;
+    }();
     return *instance;
 }
 

@@ -262,10 +262,12 @@ def test_output_and_logs_arrive_whole_even_without_a_newline_or_an_end(task):
         "    test.log.info('from test')\n    print('printed ö')\n    sys.stderr.write('to stderr\\n')\n"
         "    os.system('echo from a child')\n    sys.stdout.write('the rest')\n    os._exit(4)"
     )
-    logs = [(m["log_name"], m["log_levelname"], m["log"]) for m in server.messages if m.get("type") == "log"]
-    assert [log[:2] for log in logs if log[0] == "mine"] == [("mine", "WARNING")] * 2
-    assert any("lines ä".encode() in log[2] for log in logs)
-    assert any(log[0] == "avocado.test" and b"from test" in log[2] for log in logs)
+    # Lines of one logger that come together may be one message.
+    mine = [m for m in server.messages if m.get("log_name") == "mine"]
+    assert {m["log_levelname"] for m in mine} == {"WARNING"}
+    text = b"\n".join(m["log"] for m in mine).decode().split("\n")
+    assert [line.split("| ")[1] for line in text] == ["two", "lines ä"]
+    assert any(m.get("log_name") == "avocado.test" and b"from test" in m["log"] for m in server.messages)
     assert server.text("stdout").decode().split("\n")[:3] == ["printed ö", "from a child", "the rest"]
     assert server.text("stderr") == b"to stderr\n"
 
@@ -340,3 +342,66 @@ def test_threads_of_a_test_run_while_it_waits_in_the_core(script):
         "print(len(ticks) > 10)\n"
     )
     assert result.stdout == "True\n", result.stderr
+
+
+CARTESIAN = """
+import itertools, pickle, sys
+from virttest import cartesian_config as cc
+text = '''
+variants:
+    - one:
+        a = 1
+    - two: one
+        a = 2
+        a_max = 1
+'''
+p = cc.Parser()
+p.parse_string(text)
+lazily = p.get_dicts()
+first = next(lazily)
+assert list(first) == ["name", "dep", "shortname", "a", "_name_map_file", "_short_name_map_file"], list(first)
+assert (first["name"], first["dep"], first["a"]) == ("one", [], "1")
+p.assign("b", "3"); p.only_filter("two"); p.no_filter("one")
+assert (p.assignments, p.only_filters, p.no_filters) == (["b = 3"], ["only two"], ["no one"])
+assert [d["name"] for d in lazily] == ["two"], "what was read later does not change a running expansion"
+(only,) = p.get_dicts()
+assert only["dep"] == ["one"] and only["a"] == "1" and only["b"] == "3"
+for broken, kind in (("only %%", cc.LexerError), ("x = 1\\nonly (", cc.ParserError)):
+    try: cc.Parser().parse_string(broken)
+    except cc.ParserError as error:
+        assert type(error) is kind and error.filename == "<string>" and error.linenum == broken.count("\\n") + 1
+        assert "(<string>:" in str(error) and pickle.loads(pickle.dumps(error)).line == error.line
+    else: raise AssertionError(broken)
+try: cc.Parser().parse_string("include nosuch.cfg")
+except cc.MissingIncludeError as error: assert not isinstance(error, cc.ParserError) and error.linenum == 1
+try: cc.Parser("/nosuch")
+except OSError as error: assert error.errno == 2 and error.filename == "/nosuch"
+wide = cc.Parser()
+for block in range(30): wide.parse_string("variants:\\n    - a%d:\\n    - b%d:\\n" % (block, block))
+assert len(list(itertools.islice(wide.get_dicts(), 5))) == 5
+assert cc.convert_data_size("1.5G") == 1610612736 and cc.convert_data_size("7") == 7
+assert (cc.compare_string("1G", "512"), cc.compare_string("2", "2"), cc.compare_string("1", "10")) == (1, 0, -1)
+d = {"x": "4", "x_max": "3", "y_min": "2", "z": "1", "z_fixed": "9", ("t", "u"): "v"}
+cc.postfix_parse(d); assert (d["x"], d["y"], d["z"]) == ("3", "2", "9")
+print("fine")
+"""
+
+
+def test_cartesian_config(script):
+    result = script(CARTESIAN)
+    assert result.stdout == "fine\n", result.stderr
+
+
+def test_cartesian_config_as_a_program(script, runner, tmp_path):
+    config = tmp_path / "a.cfg"
+    config.write_text("variants:\n    - x:\n        k = 1\n    - y:\n")
+    script_file = MODULES / "virttest/cartesian_config.py"
+    for command in ([runner, "python", script_file], ["/usr/bin/python3", script_file]):
+        result = run(*command, config)
+        assert result.stdout == "dict    1:  x\ndict    2:  y\n", result.stderr
+        result = run(*command, "-c", config, "only x", "j = 2")
+        assert "    j = 2\n    k = 1\n    name = x\n" in result.stdout, result.stdout
+        assert run(*command, "-r", config).stdout.startswith("[\n{'_name_map_file'")
+        assert run(*command).returncode == 2
+        failed = run(*command, config, "only %%")
+        assert failed.returncode == 1 and "(<string>:1)" in failed.stderr and "Traceback" not in failed.stderr

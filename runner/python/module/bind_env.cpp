@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "runner/env/env.hpp"
+#include "runner/env/lifecycle.hpp"
 #include "runner/python/module/bind.hpp"
 #include "runner/python/module/convert.hpp"
 
@@ -19,6 +20,7 @@ void bind_env(py::module_& module) {
         .def("erase", &Env::erase)
         .def("keys", &Env::keys)
         .def("save", &Env::save, py::call_guard<py::gil_scoped_release>());
+    module.def("set_up_vm", &set_up_vm, py::call_guard<py::gil_scoped_release>());
 }
 
 }  // namespace vt::python

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A QEMU machine as tests know it."""
 
+from aexpect import remote
 from aexpect.client import RemoteSession
 from virttest import qemu_monitor, utils_params
 
@@ -106,15 +107,26 @@ class VM:
             return self.params.objects("nics").index(nic_index)
         return nic_index
 
-    def _no_credentials(self, username, password):
-        if username not in (None, "", self.params.get("username")) or password not in (
-            None,
-            "",
-            self.params.get("password"),
-        ):
-            raise NotImplementedError(
-                "logging in as another user than the parameters' (%s) is not supported yet" % self.params.get("username")
-            )
+    def _is_other_user(self, username, password):
+        ours = self.params.get("username", ""), self.params.get("password", "")
+        return (username or ours[0], password or ours[1]) != ours
+
+    def _no_other_user(self, username, password):
+        if self._is_other_user(username, password):
+            raise NotImplementedError("only the user of the parameters (%s) is supported here" % self.params.get("username"))
+
+    def _login_as(self, login, username, password, nic_index, timeout):
+        """A session of another user than the parameters'; login is a function of aexpect.remote."""
+        return login(
+            self.params.get("shell_client"),
+            self.get_address(nic_index),
+            self.get_port(self.params["shell_port"], nic_index),
+            username or self.params["username"],
+            password or self.params["password"],
+            self.params.get("shell_prompt", r"[\#\$]\s*$"),
+            self.params.get("shell_linesep", "\\n").encode().decode("unicode_escape"),
+            timeout=timeout,
+        )
 
     def _session(self, core, nic_index=None):
         attributes = {"client": self.params.get("shell_client"), "username": self.params.get("username")}
@@ -124,7 +136,8 @@ class VM:
 
     def login(self, nic_index=0, timeout=LOGIN_TIMEOUT, username=None, password=None):
         """A shell over the network, in one attempt."""
-        self._no_credentials(username, password)
+        if self._is_other_user(username, password):
+            return self._login_as(remote.remote_login, username, password, nic_index, timeout)
         return self._session(self._core.login(self._nic_index(nic_index), timeout), nic_index)
 
     def wait_for_login(
@@ -139,8 +152,9 @@ class VM:
         status_check=True,
     ):
         """A shell over the network as soon as the guest lets us in; serial: on the console if it never does."""
-        self._no_credentials(username, password)
         try:
+            if self._is_other_user(username, password):
+                return self._login_as(remote.wait_for_login, username, password, nic_index, timeout)
             return self._session(self._core.wait_for_login(self._nic_index(nic_index), timeout), nic_index)
         except Exception:
             if not serial or self.is_dead():
@@ -149,7 +163,7 @@ class VM:
 
     def serial_login(self, timeout=LOGIN_TIMEOUT, username=None, password=None, virtio=False):
         """A shell on the serial console."""
-        self._no_credentials(username, password)
+        self._no_other_user(username, password)
         return self._session(self._core.serial_login(timeout))
 
     def wait_for_serial_login(
@@ -164,7 +178,7 @@ class VM:
         recreate_serial_console=False,
     ):
         """A shell on the serial console as soon as the guest lets us in."""
-        self._no_credentials(username, password)
+        self._no_other_user(username, password)
         return self._session(self._core.wait_for_serial_login(timeout))
 
     def reboot(self, session=None, method="shell", nic_index=0, timeout=REBOOT_TIMEOUT, serial=False, **others):
@@ -191,7 +205,7 @@ class VM:
         username=None, password=None, filesize=None,
     ):  # fmt: skip
         """Copies files and directories into the guest; host_path may be a list."""
-        self._no_credentials(username, password)
+        self._no_other_user(username, password)
         for path in host_path if isinstance(host_path, (list, tuple)) else [host_path]:
             self._core.copy_files_to(path, guest_path, self._nic_index(nic_index), timeout)
 
@@ -200,7 +214,7 @@ class VM:
         username=None, password=None, filesize=None,
     ):  # fmt: skip
         """Copies files and directories out of the guest."""
-        self._no_credentials(username, password)
+        self._no_other_user(username, password)
         self._core.copy_files_from(guest_path, host_path, self._nic_index(nic_index), timeout)
 
     @property
