@@ -144,7 +144,8 @@ LoginProcessTerminatedError::LoginProcessTerminatedError(std::optional<int> stat
 
 LoginBadClientError::LoginBadClientError(const std::string& client)
     : LoginError(fmt::format("Unknown remote shell client    (value: {})", python_repr(client)),
-                 "Unknown remote shell client", {}) {}
+                 "Unknown remote shell client", {}),
+      client_(client) {}
 
 TransferError::TransferError(const std::string& msg, std::string output)
     : TransferError(with_output(msg, output), msg, output) {}

@@ -153,6 +153,10 @@ class LoginProcessTerminatedError : public LoginError {
 class LoginBadClientError : public LoginError {
   public:
     explicit LoginBadClientError(const std::string& client);
+    const std::string& client() const noexcept { return client_; }
+
+  private:
+    std::string client_;
 };
 
 /// Files could not be copied.

@@ -21,13 +21,26 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// qemu-img's sentence without its own name before it.
+/// qemu-img's sentence without its own name before it. It may have hundreds of lines to say on a damaged
+/// image: the first ones make the reason, the log has them all.
 std::string words_of(const process::Completed& done) {
+    constexpr std::size_t few = 3;
     auto text = std::string(trim(done.err.empty() ? done.out : done.err));
     if (const std::string prefix = "qemu-img: "; text.starts_with(prefix)) {
         text.erase(0, prefix.size());
     }
-    return text.empty() ? done.status.text() : text;
+    if (text.empty()) {
+        return done.status.text();
+    }
+    auto lines = split(text, '\n');
+    std::erase_if(lines, [](const std::string& line) { return trim(line).empty(); });
+    if (lines.size() <= few) {
+        return join(lines, " ");
+    }
+    log::info("qemu-img said:\n{}", to_valid_utf8(text));
+    const auto more = lines.size() - few;
+    lines.resize(few);
+    return fmt::format("{} (and {} lines more)", join(lines, " "), more);
 }
 
 process::Completed run_qemu_img(const Params& params, std::vector<std::string> arguments,
@@ -221,15 +234,15 @@ void Image::check(const Deadline& deadline, bool running) const {
             fmt::format("qemu-img check finds leaked clusters in image {} ({}), which waste space but harm "
                         "no data: {}; set "
                         "skip_cluster_leak_warn = yes to bear them",
-                        name_, path_.native(), replace_all(words_of(done), "\n", " ")));
+                        name_, path_.native(), words_of(done)));
     }
     if (done.status.signal == 0 && done.status.code == 1 && !sees_no_image(done)) {
-        throw ImageError(fmt::format("qemu-img could not check image {} ({}): {}", name_, path_.native(),
-                                     replace_all(words_of(done), "\n", " ")));
+        throw ImageError(
+            fmt::format("qemu-img could not check image {} ({}): {}", name_, path_.native(), words_of(done)));
     }
     throw ImageCorruptError(
         fmt::format("qemu-img check finds image {} ({}) damaged: {}; restore it from {} or make it anew",
-                    name_, path_.native(), replace_all(words_of(done), "\n", " "), backup_path().native()));
+                    name_, path_.native(), words_of(done), backup_path().native()));
 }
 
 bool Image::backup(bool replace) const {

@@ -73,6 +73,8 @@ void translate_remote(std::exception_ptr thrown) {
         raise(aexpect_remote, "LoginTimeoutError", output_from(error.output()));
     } catch (const LoginProcessTerminatedError& error) {
         raise(aexpect_remote, "LoginProcessTerminatedError", error.status(), output_from(error.output()));
+    } catch (const LoginBadClientError& error) {
+        raise(aexpect_remote, "LoginBadClientError", text_from(error.client()));
     } catch (const LoginError& error) {
         const std::string name = dynamic_cast<const LoginAuthenticationError*>(&error) != nullptr
                                      ? "LoginAuthenticationError"
