@@ -5,6 +5,9 @@
 #include "runner/support/strings.hpp"
 #include "runner/vm/qemu/drive_arguments.hpp"
 
+#include <algorithm>
+#include <set>
+
 #include <fmt/core.h>
 
 namespace vt::qemu {
@@ -174,24 +177,40 @@ void add_serials(Argv& argv, const MachineSpec& machine, const Placement& placem
     }
 }
 
+/// Whether something of the machine may be slower than what an EHCI controller serves by itself.
+bool needs_companions(const MachineSpec& machine) {
+    static const std::set<std::string, std::less<>> fast = {
+        "usb-tablet", "usb-mouse", "usb-kbd", "usb-storage", "usb-uas", "usb-bot", "usb-mtp"};
+    const auto slow = [](const UsbDevice& device) { return !fast.contains(device.type); };
+    const auto mentions_usb = [](const std::string& word) { return word.find("usb") != std::string::npos; };
+    return std::any_of(machine.usb_devices.begin(), machine.usb_devices.end(), slow) ||
+           std::any_of(machine.extra_params.begin(), machine.extra_params.end(), mentions_usb) ||
+           std::any_of(machine.drives.begin(), machine.drives.end(),
+                       [](const Drive& drive) { return drive.usb_kind == "usb1"; });
+}
+
 void add_usb(Argv& argv, const MachineSpec& machine) {
+    // Each companion costs a guest a fifth of a second at boot where the processor is emulated.
+    const bool companions = needs_companions(machine);
+    int slot = 0x1d;
     for (const auto& controller : machine.usb_controllers) {
-        std::string device =
-            fmt::format("{},id={}", option_value(controller.type), option_value(controller.name));
-        if (controller.type == "ich9-usb-ehci1" && !machine.q35()) {
-            device += ",addr=1d.7,multifunction=on";
+        const auto id = option_value(controller.name);
+        if (controller.type != "ich9-usb-ehci1" || !companions) {
+            add(argv, "-device", fmt::format("{},id={}", option_value(controller.type), id));
+            continue;
         }
-        add(argv, "-device", device);
-        if (controller.type == "ich9-usb-ehci1" && !machine.q35()) {
-            // Its companions serve what is slower than high speed.
-            for (int i = 0; i < 3; ++i) {
-                add(argv, "-device",
-                    fmt::format(
-                        "ich9-usb-uhci{},id={}.{},multifunction=on,masterbus={}.0,firstport={},addr=1d.{}",
-                        i + 1, option_value(controller.name), i, option_value(controller.name), 2 * i,
-                        2 * i));
-            }
+        // All are functions of one slot, which q35's own devices leave free.
+        if (machine.q35()) {
+            slot = std::min(slot, 0x1a);
         }
+        add(argv, "-device", fmt::format("ich9-usb-ehci1,id={},addr={:x}.7,multifunction=on", id, slot));
+        for (int i = 0; i < 3; ++i) {
+            add(argv, "-device",
+                fmt::format(
+                    "ich9-usb-uhci{},id={}.{},multifunction=on,masterbus={}.0,firstport={},addr={:x}.{}",
+                    i + 1, id, i, id, 2 * i, slot, i));
+        }
+        --slot;
     }
     for (const auto& device : machine.usb_devices) {
         add(argv, "-device",

@@ -156,6 +156,19 @@ TEST_CASE("equal parameters give equal command lines, other memory another one")
     CHECK(argv_of(params) != argv_of(changed));
 }
 
+TEST_CASE("an EHCI controller gets companions only for what is slow") {
+    const Params fast{{"usbs", "usb1"},
+                      {"usb_type", "ich9-usb-ehci1"},
+                      {"usb_devices", "t"},
+                      {"usbdev_type_t", "usb-tablet"}};
+    CHECK(has(argv_of(fast), "ich9-usb-ehci1,id=usb1"));
+    Params slow = fast;
+    slow.set("usbdev_type_tab1", "usb-hub");
+    CHECK(has(argv_of(slow), "ich9-usb-ehci1,id=usb1,addr=1d.7,multifunction=on"));
+    CHECK(has(argv_of(slow),
+              "ich9-usb-uhci2,id=usb1.1,multifunction=on,masterbus=usb1.0,firstport=2,addr=1d.1"));
+}
+
 TEST_CASE("displays stay on loopback") {
     CHECK(value_of(argv_of({}), "-vnc").starts_with("127.0.0.1:"));
     CHECK(value_of(argv_of({{"display", "spice"}}), "-spice").starts_with("addr=127.0.0.1,"));

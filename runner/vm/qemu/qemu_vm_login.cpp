@@ -18,6 +18,15 @@ std::string unescape(const std::string& text) {
     return replace_all(replace_all(replace_all(text, "\\r", "\r"), "\\n", "\n"), "\\t", "\t");
 }
 
+/// A session that ends when the guest panics: its connection alone would stay silent for ever.
+struct WatchedSession {
+    WatchedSession(std::unique_ptr<ShellSession> session_, std::shared_ptr<Interrupt> interrupt)
+        : session(std::move(session_)), watch(std::move(interrupt), [this] { session->close(); }) {}
+
+    std::unique_ptr<ShellSession> session;
+    InterruptWatch watch;  ///< goes first
+};
+
 std::string now_text() {
     return fmt::format("{:%Y%m%d-%H%M%S}", fmt::localtime(std::time(nullptr)));
 }
@@ -66,7 +75,8 @@ SshTarget QemuVm::ssh_target(std::size_t nic, const char* port_key) {
 }
 
 std::shared_ptr<ShellSession> QemuVm::adopt_session(std::unique_ptr<ShellSession> session) {
-    std::shared_ptr<ShellSession> shared = std::move(session);
+    const auto watched = std::make_shared<WatchedSession>(std::move(session), running().watch->interrupt());
+    const std::shared_ptr<ShellSession> shared(watched, watched->session.get());
     const auto file =
         context_.log_dir / fmt::format("session-{}-{}-{}.log", name_, now_text(), random_name().substr(0, 4));
     shared->set_line_handler(
