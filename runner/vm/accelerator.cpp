@@ -178,7 +178,7 @@ Accelerator probe_accelerator(const fs::path& qemu_name, const fs::path& cache_d
     } catch (const TimeoutError& late) {
         log::debug("{}", late.what());
     }
-    const Accelerator result = probe(qemu, limit);
+    Accelerator result = probe(qemu, limit);
     log::info("Accelerator: {} ({})", result.name(), result.reason);
     try {
         write_file_atomically(

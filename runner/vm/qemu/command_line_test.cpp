@@ -159,8 +159,8 @@ TEST_CASE("equal parameters give equal command lines, other memory another one")
 TEST_CASE("an EHCI controller gets companions only for what is slow") {
     const Params fast{{"usbs", "usb1"},
                       {"usb_type", "ich9-usb-ehci1"},
-                      {"usb_devices", "t"},
-                      {"usbdev_type_t", "usb-tablet"}};
+                      {"usb_devices", "tab1"},
+                      {"usbdev_type_tab1", "usb-tablet"}};
     CHECK(has(argv_of(fast), "ich9-usb-ehci1,id=usb1"));
     Params slow = fast;
     slow.set("usbdev_type_tab1", "usb-hub");
