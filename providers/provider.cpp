@@ -169,6 +169,7 @@ std::vector<Provider> load_providers(const fs::path& data_dir, const fs::path& b
         }
     }
     std::vector<Provider> result;
+    result.reserve(by_name.size() + 1);
     for (auto& [name, provider] : by_name) {
         result.push_back(std::move(provider));
     }

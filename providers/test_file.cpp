@@ -91,6 +91,7 @@ std::vector<SearchDir> search_dirs(const Params& params, const std::vector<Provi
         std::find_if(providers.begin(), providers.end(), [&](const Provider& p) { return p.name == name; });
     if (provider == providers.end()) {
         std::vector<std::string> names;
+        names.reserve(providers.size());
         for (const Provider& known : providers) {
             names.push_back(known.name);
         }

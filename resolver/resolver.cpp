@@ -215,6 +215,7 @@ std::vector<Resolution> resolve(const std::vector<std::string>& references, cons
     check_there(selection);
     cfg::Program program = cfg::load(inputs(selection), options(), cache_dir);
     std::vector<Resolution> resolutions;
+    resolutions.reserve(references.size());
     std::optional<std::vector<FoundTest>> all = all_tests(selection, program);
     for (const std::string& reference : references) {
         resolutions.push_back(all ? resolve_one(reference, *all) : resolve_alone(reference, selection));

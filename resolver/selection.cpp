@@ -185,6 +185,7 @@ void check_one_of(std::string_view name, std::string_view value, const std::vect
         return;
     }
     std::vector<std::string> shown;
+    shown.reserve(allowed.size());
     for (const std::string& one : allowed) {
         shown.push_back(one.empty() ? "nothing" : one);
     }

@@ -59,6 +59,7 @@ std::vector<ConfigFile> config_files(const fs::path& share, const std::string& t
         }
     }
     std::vector<ConfigFile> files;
+    files.reserve(source_of.size());
     for (const auto& [target, source] : source_of) {
         files.push_back({target, read_file(source)});
     }
