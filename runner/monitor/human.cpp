@@ -31,7 +31,7 @@ std::string without_echo_and_prompt(const std::string& read) {
 }  // namespace
 
 struct HumanMonitor::Impl {
-    explicit Impl(MonitorAddress address_) : address(std::move(address_)) {
+    explicit Impl(MonitorAddress its_address) : address(std::move(its_address)) {
         if (!address.log_file.empty()) {
             traffic.emplace(address.log_file);
         }
@@ -104,7 +104,7 @@ std::string HumanMonitor::command(const std::string& line, const Deadline& deadl
         throw MonitorSocketError("Could not send monitor command " + python_repr(redact_line(line)),
                                  error.what());
     }
-    const auto output = without_echo_and_prompt(
+    auto output = without_echo_and_prompt(
         impl_->read_up_to_prompt(deadline, fmt::format("after command '{}'", redact_line(line))));
     if (impl_->traffic) {
         for (const auto shown : lines_of(output)) {

@@ -46,7 +46,7 @@ const Json& QmpEvent::data() const {
 }
 
 struct QmpMonitor::Impl {
-    Impl(IoLoop& loop_, MonitorAddress address_) : loop(loop_), address(std::move(address_)) {
+    Impl(IoLoop& its_loop, MonitorAddress its_address) : loop(its_loop), address(std::move(its_address)) {
         if (!address.log_file.empty()) {
             traffic.emplace(address.log_file);
         }
@@ -55,7 +55,7 @@ struct QmpMonitor::Impl {
     // On the loop's thread:
     void on_bytes(std::string_view bytes);
     void on_message(Json message);
-    void on_event(QmpEvent event);
+    void on_event(const QmpEvent& event);
     void on_end(const std::string& reason, bool broken);
 
     void log_traffic(const std::string& line) {
@@ -132,7 +132,7 @@ void QmpMonitor::Impl::on_message(Json message) {
     changed.notify_all();
 }
 
-void QmpMonitor::Impl::on_event(QmpEvent event) {
+void QmpMonitor::Impl::on_event(const QmpEvent& event) {
     std::vector<std::pair<std::uint64_t, EventHandler>> called;
     {
         const std::lock_guard lock(mutex);

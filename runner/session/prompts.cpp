@@ -56,6 +56,7 @@ constexpr Seconds waiting_step{30};
 
 std::vector<std::string> patterns_with(const std::string& prompt) {
     std::vector<std::string> patterns;
+    patterns.reserve(known_questions.size());
     for (const auto& known : known_questions) {
         patterns.push_back(known.question == Question::shell_prompt ? prompt : std::string(known.pattern));
     }

@@ -83,16 +83,17 @@ std::string python_repr(std::string_view text) {
 ExpectError::ExpectError(const std::string& what, std::vector<std::string> patterns, std::string output)
     : Error(what), patterns_(std::move(patterns)), output_(std::move(output)) {}
 
-ExpectError::ExpectError(std::vector<std::string> patterns, std::string output)
+ExpectError::ExpectError(const std::vector<std::string>& patterns, const std::string& output)
     : ExpectError(with_output("Unknown error occurred while looking for " + repr_of(patterns), output),
                   patterns, output) {}
 
-ExpectTimeoutError::ExpectTimeoutError(std::vector<std::string> patterns, std::string output)
+ExpectTimeoutError::ExpectTimeoutError(const std::vector<std::string>& patterns, const std::string& output)
     : ExpectError(with_output("Timeout expired while looking for " + repr_of(patterns), output), patterns,
                   output) {}
 
-ExpectProcessTerminatedError::ExpectProcessTerminatedError(std::vector<std::string> patterns,
-                                                           std::optional<int> status, std::string output)
+ExpectProcessTerminatedError::ExpectProcessTerminatedError(const std::vector<std::string>& patterns,
+                                                           std::optional<int> status,
+                                                           const std::string& output)
     : ExpectError(fmt::format("Process terminated while looking for {}    (status: {},    output: {})",
                               repr_of(patterns), status_text(status), python_repr(output)),
                   patterns, output),
@@ -101,42 +102,43 @@ ExpectProcessTerminatedError::ExpectProcessTerminatedError(std::vector<std::stri
 ShellError::ShellError(const std::string& what, std::string cmd, std::string output)
     : Error(what), cmd_(std::move(cmd)), output_(std::move(output)) {}
 
-ShellError::ShellError(std::string cmd, std::string output)
+ShellError::ShellError(const std::string& cmd, const std::string& output)
     : ShellError(with_output("Could not execute shell command " + python_repr(cmd), output), cmd, output) {}
 
-ShellTimeoutError::ShellTimeoutError(std::string cmd, std::string output)
+ShellTimeoutError::ShellTimeoutError(const std::string& cmd, const std::string& output)
     : ShellError(
           with_output("Timeout expired while waiting for shell command to complete: " + python_repr(cmd),
                       output),
           cmd, output) {}
 
-ShellProcessTerminatedError::ShellProcessTerminatedError(std::string cmd, std::optional<int> status,
-                                                         std::string output)
+ShellProcessTerminatedError::ShellProcessTerminatedError(const std::string& cmd, std::optional<int> status,
+                                                         const std::string& output)
     : ShellError(fmt::format("Shell process terminated while waiting for command to complete: {}    (status: "
                              "{},    output: {})",
                              python_repr(cmd), status_text(status), python_repr(output)),
                  cmd, output),
       status_(status) {}
 
-ShellCmdError::ShellCmdError(std::string cmd, int status, std::string output)
+ShellCmdError::ShellCmdError(const std::string& cmd, int status, const std::string& output)
     : ShellError(fmt::format("Shell command failed: {}    (status: {},    output: {})", python_repr(cmd),
                              status, python_repr(output)),
                  cmd, output),
       status_(status) {}
 
-ShellStatusError::ShellStatusError(std::string cmd, std::string output)
+ShellStatusError::ShellStatusError(const std::string& cmd, const std::string& output)
     : ShellError(with_output("Could not get exit status of command: " + python_repr(cmd), output), cmd,
                  output) {}
 
 LoginError::LoginError(const std::string& what, std::string msg, std::string output)
     : RemoteError(what), msg_(std::move(msg)), output_(std::move(output)) {}
 
-LoginError::LoginError(std::string msg, std::string output)
+LoginError::LoginError(const std::string& msg, const std::string& output)
     : LoginError(with_output(msg, output), msg, output) {}
 
-LoginTimeoutError::LoginTimeoutError(std::string output) : LoginError("Login timeout expired", output) {}
+LoginTimeoutError::LoginTimeoutError(const std::string& output)
+    : LoginError("Login timeout expired", output) {}
 
-LoginProcessTerminatedError::LoginProcessTerminatedError(std::optional<int> status, std::string output)
+LoginProcessTerminatedError::LoginProcessTerminatedError(std::optional<int> status, const std::string& output)
     : LoginError(fmt::format("Client process terminated    (status: {},    output: {})", status_text(status),
                              python_repr(output)),
                  "Client process terminated", output),
@@ -147,7 +149,7 @@ LoginBadClientError::LoginBadClientError(const std::string& client)
                  "Unknown remote shell client", {}),
       client_(client) {}
 
-TransferError::TransferError(const std::string& msg, std::string output)
+TransferError::TransferError(const std::string& msg, const std::string& output)
     : TransferError(with_output(msg, output), msg, output) {}
 
 TransferError::TransferError(const std::string& what, std::string msg, std::string output)

@@ -22,7 +22,7 @@ std::string python_repr(std::string_view text);
 /// Nothing matched one of the awaited patterns.
 class ExpectError : public Error {
   public:
-    ExpectError(std::vector<std::string> patterns, std::string output);
+    ExpectError(const std::vector<std::string>& patterns, const std::string& output);
 
     const std::vector<std::string>& patterns() const noexcept { return patterns_; }
     /// What was read meanwhile.
@@ -39,14 +39,14 @@ class ExpectError : public Error {
 /// The deadline passed before a pattern matched.
 class ExpectTimeoutError : public ExpectError {
   public:
-    ExpectTimeoutError(std::vector<std::string> patterns, std::string output);
+    ExpectTimeoutError(const std::vector<std::string>& patterns, const std::string& output);
 };
 
 /// The connection ended before a pattern matched.
 class ExpectProcessTerminatedError : public ExpectError {
   public:
-    ExpectProcessTerminatedError(std::vector<std::string> patterns, std::optional<int> status,
-                                 std::string output);
+    ExpectProcessTerminatedError(const std::vector<std::string>& patterns, std::optional<int> status,
+                                 const std::string& output);
     /// The shell's exit status where the peer told it.
     std::optional<int> status() const noexcept { return status_; }
 
@@ -57,7 +57,7 @@ class ExpectProcessTerminatedError : public ExpectError {
 /// A command could not be run; the parent of what cmd() and its like throw.
 class ShellError : public Error {
   public:
-    ShellError(std::string cmd, std::string output);
+    ShellError(const std::string& cmd, const std::string& output);
 
     const std::string& cmd() const noexcept { return cmd_; }
     /// The command's output so far.
@@ -74,13 +74,13 @@ class ShellError : public Error {
 /// The prompt did not come back in time.
 class ShellTimeoutError : public ShellError {
   public:
-    ShellTimeoutError(std::string cmd, std::string output);
+    ShellTimeoutError(const std::string& cmd, const std::string& output);
 };
 
 /// The connection ended while the command ran.
 class ShellProcessTerminatedError : public ShellError {
   public:
-    ShellProcessTerminatedError(std::string cmd, std::optional<int> status, std::string output);
+    ShellProcessTerminatedError(const std::string& cmd, std::optional<int> status, const std::string& output);
     std::optional<int> status() const noexcept { return status_; }
 
   private:
@@ -90,7 +90,7 @@ class ShellProcessTerminatedError : public ShellError {
 /// The command ended with a status other than 0.
 class ShellCmdError : public ShellError {
   public:
-    ShellCmdError(std::string cmd, int status, std::string output);
+    ShellCmdError(const std::string& cmd, int status, const std::string& output);
     int status() const noexcept { return status_; }
 
   private:
@@ -100,7 +100,7 @@ class ShellCmdError : public ShellError {
 /// The command ran, its exit status cannot be told.
 class ShellStatusError : public ShellError {
   public:
-    ShellStatusError(std::string cmd, std::string output);
+    ShellStatusError(const std::string& cmd, const std::string& output);
 };
 
 /// The parent of errors of logins and transfers.
@@ -112,7 +112,7 @@ class RemoteError : public Error {
 /// No session could be had.
 class LoginError : public RemoteError {
   public:
-    explicit LoginError(std::string msg, std::string output = {});
+    explicit LoginError(const std::string& msg, const std::string& output = {});
 
     /// The reason without the output.
     const std::string& msg() const noexcept { return msg_; }
@@ -136,13 +136,13 @@ class LoginAuthenticationError : public LoginError {
 /// The deadline passed before a shell prompt was seen.
 class LoginTimeoutError : public LoginError {
   public:
-    explicit LoginTimeoutError(std::string output = {});
+    explicit LoginTimeoutError(const std::string& output = {});
 };
 
 /// The connection ended during login.
 class LoginProcessTerminatedError : public LoginError {
   public:
-    explicit LoginProcessTerminatedError(std::optional<int> status, std::string output = {});
+    explicit LoginProcessTerminatedError(std::optional<int> status, const std::string& output = {});
     std::optional<int> status() const noexcept { return status_; }
 
   private:
@@ -162,7 +162,7 @@ class LoginBadClientError : public LoginError {
 /// Files could not be copied.
 class TransferError : public RemoteError {
   public:
-    TransferError(const std::string& msg, std::string output);
+    TransferError(const std::string& msg, const std::string& output);
     /// The reason without the output.
     const std::string& msg() const noexcept { return msg_; }
     /// The log of the copy so far.

@@ -16,7 +16,8 @@ namespace {
 
 /// Silence after which output that matches is believed to be complete; aexpect's value.
 constexpr Seconds settle_time{0.1};
-/// The same where the line that matches has ended already: a shell waits right behind its prompt, so it is most likely none.
+/// The same where the line that matches has ended already: a shell waits right behind its prompt, so it is
+/// most likely none.
 constexpr Seconds ended_line_settle_time{0.5};
 /// How long a match anywhere in the output is let grow by more output.
 constexpr Seconds settle_limit{1.0};

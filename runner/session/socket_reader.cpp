@@ -19,8 +19,11 @@ namespace vt {
 namespace asio = boost::asio;
 
 struct SocketReader::State : std::enable_shared_from_this<State> {
-    State(IoLoop& loop_, UniqueFd socket_, Handlers handlers_)
-        : loop(loop_), socket(std::move(socket_)), handlers(std::move(handlers_)), watched(loop_.context()) {}
+    State(IoLoop& its_loop, UniqueFd its_socket, Handlers its_handlers)
+        : loop(its_loop),
+          socket(std::move(its_socket)),
+          handlers(std::move(its_handlers)),
+          watched(its_loop.context()) {}
 
     void read() {
         watched.async_read_some(

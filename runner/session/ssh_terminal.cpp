@@ -43,8 +43,11 @@ struct ReadTurn {
 }  // namespace
 
 struct SshTerminal::State : std::enable_shared_from_this<State> {
-    State(IoLoop& loop_, std::unique_ptr<SshConnection> connection_)
-        : loop(loop_), connection(std::move(connection_)), watched(loop_.context()), grace(loop_.context()) {}
+    State(IoLoop& its_loop, std::unique_ptr<SshConnection> its_connection)
+        : loop(its_loop),
+          connection(std::move(its_connection)),
+          watched(its_loop.context()),
+          grace(its_loop.context()) {}
     ~State() { free_channel(); }
 
     /// Before any ssh_disconnect(), which frees channels behind our back. Caller holds the mutex or is alone.
@@ -225,7 +228,7 @@ SshTerminal::SshTerminal(IoLoop& loop, std::unique_ptr<SshConnection> connection
 }
 
 SshTerminal::~SshTerminal() {
-    close();
+    SshTerminal::close();
     // Handlers that still run hold the state; after this none will be started again.
     state_->loop.run_there([this] { state_->end("closed"); });
 }
