@@ -3,7 +3,7 @@
 
 CPP_FILES = git ls-files -- '*.cpp' '*.hpp'
 
-.PHONY: all deps configure build venv bootstrap demo check soak bench format format-check lint clean
+.PHONY: all deps build venv bootstrap demo check soak bench format format-check lint clean
 
 all: build
 
@@ -29,11 +29,16 @@ demo:
 check: deps build venv bootstrap
 	@tools/check.sh
 
+# What takes too long for every day.
 soak: build venv bootstrap
-	@PATH=$(CURDIR)/build/release/bin:$$PATH build/venv/bin/python3 -m pytest -q -m soak --override-ini addopts= tests
+	@PATH=$(CURDIR)/build/release/bin:$$PATH build/venv/bin/python3 -m pytest -q -ra -m soak tests
 
+# Each benchmark prints its own table; upstream's figures come from build/peer.
 bench: build venv bootstrap
-	@PATH=$(CURDIR)/build/release/bin:$$PATH build/venv/bin/python3 -m pytest -q -s tests/bench
+	@tools/peer.sh
+	@for bench in tests/bench/*_bench.py; do \
+	    printf '\n== %s\n' "$$bench"; build/venv/bin/python3 "$$bench" || exit 1; \
+	done
 
 format:
 	@$(CPP_FILES) | xargs clang-format-14 -i

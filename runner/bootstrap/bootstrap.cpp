@@ -114,7 +114,7 @@ class Run {
                                  read_file(entry->path())});
             }
         }
-        report(install_config_files(files, false, dir_, notes_));
+        report(install_config_files(files, false, dir_, notes_), "it is your own");
         providers_ = providers::load_providers(dir_.path, install_.builtin_provider());
         for (const Provider& provider : providers_) {
             std::error_code error;
@@ -163,7 +163,8 @@ class Run {
 
     void make_config_set() {
         report(install_config_files(config_files(install_.config_share(), options_.type, dir_, providers_),
-                                    options_.update_config, dir_, notes_));
+                                    options_.update_config, dir_, notes_),
+               "it was edited (--vt-update-config replaces it)");
         fs::path cfg = dir_.backend_cfg(options_.type);
         std::vector<fs::path> guest_roots = {install_.config_share() / "shared" / "guest-os",
                                              "/etc/avocado-vt/guest-os", dir_.path / "guest-os"};
@@ -192,7 +193,7 @@ class Run {
         }
     }
 
-    void report(const ConfigSetReport& done) {
+    void report(const ConfigSetReport& done, const char* why_kept) {
         if (done.written.size() > 5) {
             log::info("{} config files written below {}", done.written.size(), dir_.path.string());
         } else {
