@@ -112,6 +112,22 @@ VmContext make_vm_context(BodyContext& body, const RuntimeDirs& dirs, const fs::
     return vm;
 }
 
+/// The environment file: the job's, or where the user wants it to outlast jobs (machines end with the job all
+/// the same).
+fs::path env_file(const Runnable& runnable, const VmContext& vm) {
+    const fs::path wanted = text_setting(runnable, "vt.common.tmp_dir");
+    if (wanted.empty()) {
+        return vm.job_dir / "env.json";
+    }
+    std::error_code ignored;
+    if (!fs::is_directory(wanted, ignored)) {
+        log::warning("vt.common.tmp_dir {} is no directory: the environment ends with the job",
+                     wanted.native());
+        return vm.job_dir / "env.json";
+    }
+    return wanted / "env.json";
+}
+
 /// All files that the parameter `type` names, loaded, as one function that runs them in order.
 TestFunction load_tests(const std::vector<providers::TestFile>& files) {
     std::vector<TestFunction> functions;
@@ -172,7 +188,7 @@ TestVerdict run(BodyContext& body) {
     const TempDirectory workdir("avocado-vt-test-", context.vm.job_dir);
     fill_context(context, body, files, workdir.path());
     const auto test = load_tests(files);
-    Env env(context.vm.job_dir / "env.json", context.vm);
+    Env env(env_file(body.task().runnable, context.vm), context.vm);
     // No on_stop(): a test that is told to end ends by SIGKILL. Its machines go at once with its lease of
     // them, which the guardian sees, and the journal has the rest; taking them down here would race the
     // test's own thread.
