@@ -86,7 +86,7 @@ const Section* Provider::section(std::string_view type) const {
 }
 
 std::vector<fs::path> definition_dirs(const fs::path& data_dir) {
-    return {data_dir / "test-providers.d", data_dir / "virttest" / "test-providers.d"};
+    return {data_dir / "virttest" / "test-providers.d", data_dir / "test-providers.d"};
 }
 
 fs::path downloads_dir(const fs::path& data_dir) {

@@ -58,8 +58,8 @@ struct Provider {
     bool operator==(const Provider&) const = default;
 };
 
-/// The directories of \p data_dir where definitions may lie, the one that upstream reads last: of two files
-/// of one name the later wins.
+/// The directories of \p data_dir where definitions may lie: upstream's, where the shipped ones go, then the
+/// document's, for a user's own. Of two files of one name the later wins.
 std::vector<std::filesystem::path> definition_dirs(const std::filesystem::path& data_dir);
 
 /// Where fetched repositories lie.
@@ -78,8 +78,8 @@ std::optional<std::filesystem::path> file_uri_path(const std::string& uri);
 /// `<prefix>/share/…/providers/builtin`).
 Provider builtin_provider(const std::filesystem::path& root);
 
-/// All providers of a data directory by name, the built-in one last. A definition that is wrong is left out
-/// with a line in the log.
+/// All providers of a data directory in the order of their names, the built-in one last. A definition that is
+/// wrong is left out with a line in the log.
 std::vector<Provider> load_providers(const std::filesystem::path& data_dir,
                                      const std::filesystem::path& builtin_root);
 

@@ -90,7 +90,7 @@ TEST_CASE(
     put(dir.path() / "builtin/generic/tests/uptime.py");
     std::vector<Provider> providers = load_providers(dir.path(), dir.path() / "builtin");
     REQUIRE(providers.size() == 2);
-    CHECK(providers[0].root == "/two");
+    CHECK(providers[0].root == "/one");
     CHECK(providers[1].name == "builtin");
     CHECK(providers[1].sections.size() == 1);
 }

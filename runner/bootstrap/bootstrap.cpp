@@ -110,7 +110,7 @@ class Run {
         for (fs::directory_iterator entry(install_.config_share() / "test-providers.d"), end; entry != end;
              ++entry) {
             if (entry->path().extension() == ".ini") {
-                files.push_back({providers::definition_dirs(dir_.path).back() / entry->path().filename(),
+                files.push_back({providers::definition_dirs(dir_.path).front() / entry->path().filename(),
                                  read_file(entry->path())});
             }
         }
