@@ -16,6 +16,7 @@
 #include <boost/process/v2/process.hpp>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -28,8 +29,8 @@ namespace bp = boost::process::v2;
 /// What happens in the child between fork and exec; only async-signal-safe calls there.
 class ChildSetup {
   public:
-    ChildSetup(const Command& command, const std::vector<BoundFd>& fds, char* const* environment)
-        : command_(command), fds_(fds), environment_(environment), parent_(::getpid()) {}
+    ChildSetup(const Command& command, const std::vector<BoundFd>& fds, Leads leads, char* const* environment)
+        : command_(command), fds_(fds), leads_(leads), environment_(environment), parent_(::getpid()) {}
 
     template <typename Launcher, typename Path>
     bp::error_code on_setup(Launcher& launcher, const Path& /*program*/, const char* const* /*argv*/) {
@@ -46,8 +47,8 @@ class ChildSetup {
         const auto failure = [] { return bp::error_code(errno, boost::system::system_category()); };
         sigset_t none;
         sigemptyset(&none);
-        if (::setpgid(0, 0) != 0 || ::sigprocmask(SIG_SETMASK, &none, nullptr) != 0 ||
-            ::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) {
+        if ((leads_ == Leads::session ? ::setsid() < 0 : ::setpgid(0, 0) != 0) ||
+            ::sigprocmask(SIG_SETMASK, &none, nullptr) != 0 || ::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) {
             return failure();
         }
         ::signal(SIGPIPE, SIG_DFL);
@@ -62,6 +63,9 @@ class ChildSetup {
             if (fd.ours == fd.theirs ? ::fcntl(fd.ours, F_SETFD, 0) != 0 : ::dup2(fd.ours, fd.theirs) < 0) {
                 return failure();
             }
+        }
+        if (leads_ == Leads::session && ::ioctl(0, TIOCSCTTY, 0) != 0) {
+            return failure();
         }
         if (!command_.working_dir.empty() && ::chdir(command_.working_dir.c_str()) != 0) {
             return failure();
@@ -79,6 +83,7 @@ class ChildSetup {
   private:
     const Command& command_;
     const std::vector<BoundFd>& fds_;
+    Leads leads_;
     char* const* environment_;
     pid_t parent_;
 };
@@ -126,7 +131,7 @@ std::vector<UniqueFd> move_clashing(std::vector<BoundFd>& fds) {
     return moved;
 }
 
-pid_t spawn_here(const Command& command, std::vector<BoundFd> fds) {
+pid_t spawn_here(const Command& command, std::vector<BoundFd> fds, Leads leads) {
     if (command.argv.empty()) {
         throw Error("a command without a program cannot be run");
     }
@@ -146,7 +151,7 @@ pid_t spawn_here(const Command& command, std::vector<BoundFd> fds) {
     bp::posix::default_launcher launcher;
     const std::vector<std::string> arguments(command.argv.begin() + 1, command.argv.end());
     auto child = launcher(context.get_executor(), error, program->string(), arguments,
-                          ChildSetup(command, fds, environment.get()));
+                          ChildSetup(command, fds, leads, environment.get()));
     if (error) {
         throw SystemError("cannot run " + command.argv.front(), error.value());
     }
@@ -158,8 +163,8 @@ pid_t spawn_here(const Command& command, std::vector<BoundFd> fds) {
 /// Runs jobs on a thread that never ends. One a process: a forked child starts its own.
 class SpawnThread {
   public:
-    pid_t spawn(const Command& command, const std::vector<BoundFd>& fds) {
-        std::packaged_task<pid_t()> task([&] { return spawn_here(command, fds); });
+    pid_t spawn(const Command& command, const std::vector<BoundFd>& fds, Leads leads) {
+        std::packaged_task<pid_t()> task([&] { return spawn_here(command, fds, leads); });
         auto pid = task.get_future();
         {
             const std::lock_guard lock(mutex_);
@@ -206,10 +211,10 @@ class SpawnThread {
 
 }  // namespace
 
-pid_t spawn(const Command& command, const std::vector<BoundFd>& fds) {
+pid_t spawn(const Command& command, const std::vector<BoundFd>& fds, Leads leads) {
     log::debug("running: {}", command.text());
     const bool main_thread = ::syscall(SYS_gettid) == ::getpid();
-    return main_thread ? spawn_here(command, fds) : SpawnThread::instance().spawn(command, fds);
+    return main_thread ? spawn_here(command, fds, leads) : SpawnThread::instance().spawn(command, fds, leads);
 }
 
 UniqueFd open_pidfd(pid_t pid) {

@@ -21,10 +21,16 @@ struct BoundFd {
     int theirs;
 };
 
-/// Starts \p command with exactly the descriptors \p fds open, leading a process group of its own, to be
-/// killed when the calling process dies. Returns its pid; the caller reaps it. Throws NotFoundError,
+/// What a started process is the leader of.
+enum class Leads {
+    group,    ///< a process group, in our session
+    session,  ///< a session, with its standard input as the controlling terminal
+};
+
+/// Starts \p command with exactly the descriptors \p fds open, leading a process group (at least) of its own,
+/// to be killed when the calling process dies. Returns its pid; the caller reaps it. Throws NotFoundError,
 /// SystemError.
-pid_t spawn(const Command& command, const std::vector<BoundFd>& fds);
+pid_t spawn(const Command& command, const std::vector<BoundFd>& fds, Leads leads = Leads::group);
 
 /// A pidfd of \p pid, which must be a child that has not been reaped. Throws SystemError.
 UniqueFd open_pidfd(pid_t pid);
