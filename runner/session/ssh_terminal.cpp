@@ -31,9 +31,6 @@ constexpr int terminal_rows = 24;
 constexpr std::size_t most_per_turn = std::size_t{1} << 20;
 /// After the end of output the exit status may still come.
 constexpr std::chrono::seconds status_grace{2};
-/// How long close() waits for the session's mutex before it cuts the connection.
-constexpr std::chrono::milliseconds polite_wait{100};
-
 /// What one turn of reading brought.
 struct ReadTurn {
     std::string text;
@@ -66,7 +63,7 @@ struct SshTerminal::State : std::enable_shared_from_this<State> {
 
     IoLoop& loop;
     OutputBuffer output;
-    std::timed_mutex mutex;  ///< guards the connection and the channel
+    std::mutex mutex;  ///< guards the connection and the channel
     std::unique_ptr<SshConnection> connection;
     ssh_channel channel = nullptr;      ///< null once closed
     std::condition_variable_any moved;  ///< something was read, so the peer's window may have grown
@@ -266,8 +263,8 @@ void SshTerminal::close() {
     }
     state.output.finish(std::nullopt, "closed by this side");
     state.moved.notify_all();
-    if (state.mutex.try_lock_for(polite_wait)) {
-        const std::lock_guard lock(state.mutex, std::adopt_lock);
+    // Politely if nobody uses the connection just now (who does may be stuck in a send), else by cutting it.
+    if (const std::unique_lock lock(state.mutex, std::try_to_lock); lock) {
         state.free_channel();  // closes it politely
         ssh_disconnect(state.connection->session());
     }
