@@ -264,14 +264,14 @@ std::vector<std::string> Params::objects(std::string_view key) const {
 template <typename Visit>
 void Params::visit(Visit visit_entry) const {
     static const std::shared_ptr<const void> by_table;
-    for (const auto& [key, value] : table_->entries) {
+    for (const Pair& entry : table_->entries) {
         const auto change = std::find_if(changes_.begin(), changes_.end(), [&](const Change& candidate) {
-            return candidate.kind != Change::Kind::appended && candidate.key == key;
+            return candidate.kind != Change::Kind::appended && candidate.key == entry.first;
         });
         if (change == changes_.end()) {
-            visit_entry(key, value, by_table);
+            visit_entry(entry.first, entry.second, by_table);
         } else if (change->kind == Change::Kind::replaced) {
-            visit_entry(key, change->value, change->owner);
+            visit_entry(entry.first, change->value, change->owner);
         }
     }
     for (const Change& change : changes_) {

@@ -164,3 +164,11 @@ TEST_CASE("internals and chosen keys") {
     CHECK(params.drop_dict_internals().extras().dep.size() == 1);
     CHECK(keys_of(params.copy_from_keys({"c", "b", "none"})) == "b ");
 }
+
+TEST_CASE("values that are not UTF-8 do no harm") {
+    const Params params{{"a", "\xa9\xa2 x \xe3\xa9"}, {"b", "\xe3"}, {"c", "\x80\x80\x80\x80\x80\x80"}};
+    CHECK(params.objects("a").size() == 3);
+    CHECK(params.objects("b").size() == 1);
+    CHECK(params.objects("c").size() == 1);
+    CHECK_THROWS_AS(params.get_numeric("a"), BadParam);
+}

@@ -2,6 +2,7 @@
 #include "cfg/unicode.hpp"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -10,6 +11,9 @@
 
 namespace vt::cfg::unicode {
 namespace {
+
+/// Stands for a sequence that is cut off.
+constexpr char32_t replacement = 0xFFFD;
 
 bool is_continuation(unsigned char byte) {
     return (byte & 0xC0U) == 0x80U;
@@ -98,21 +102,27 @@ Character decode(std::string_view text, std::size_t position) {
     if (lead < 0x80) {
         return {lead, 1};
     }
-    if (lead < 0xE0) {
-        return {(lead & 0x1FU) << 6U | byte(1), 2};
+    const std::size_t room = text.size() - position;
+    const unsigned length = lead < 0xE0 ? 2 : (lead < 0xF0 ? 3 : 4);
+    if (length > room) {
+        return {replacement, static_cast<unsigned>(room)};
     }
-    if (lead < 0xF0) {
-        return {(lead & 0x0FU) << 12U | byte(1) << 6U | byte(2), 3};
+    if (length == 2) {
+        return {(lead & 0x1FU) << 6U | byte(1), length};
     }
-    return {(lead & 0x07U) << 18U | byte(1) << 12U | byte(2) << 6U | byte(3), 4};
+    if (length == 3) {
+        return {(lead & 0x0FU) << 12U | byte(1) << 6U | byte(2), length};
+    }
+    return {(lead & 0x07U) << 18U | byte(1) << 12U | byte(2) << 6U | byte(3), length};
 }
 
 Character decode_back(std::string_view text, std::size_t end) {
+    constexpr std::size_t longest = 4;
     std::size_t start = end - 1;
-    while (start > 0 && is_continuation(static_cast<unsigned char>(text[start]))) {
+    while (start > 0 && end - start < longest && is_continuation(static_cast<unsigned char>(text[start]))) {
         --start;
     }
-    return decode(text, start);
+    return {decode(text.substr(0, end), start).code, static_cast<unsigned>(end - start)};
 }
 
 std::optional<std::size_t> find_invalid(std::string_view text) {

@@ -25,6 +25,8 @@ FIRST = int(os.environ.get("VT_ORACLE_FIRST", "0"))
 ACCIDENTS = [
     # `a .b` is read, has an empty part and fails only when it is judged, which dependencies never are.
     re.compile(r"[\w)-] +\.|, *\.[^.]"),
+    # What stands between `variants` and the name or the colon is passed over.
+    re.compile(r"^\s*variants [^\w\[:#]*[@,.(!)\]\"+<?~=]", re.M),
 ]
 
 
@@ -37,6 +39,11 @@ def is_known(files, difference, theirs):
     text = "\n".join(files.values())
     if "cannot stand here in a filter" in difference and ACCIDENTS[0].search(text):
         return True
+    if "cannot stand here" in difference and ACCIDENTS[1].search(text):
+        return True
+    # After a block without variants at the end of a body, assignments that follow are read as filters.
+    if "got ['WhiteSpace" in theirs.get("error", "") and "String" in theirs["error"]:
+        return True
     if not has_join(files):
         # A pattern or `del` spells keys with several suffixes the other way round.
         return len(re.findall(r"^\s*suffix ", text, re.M)) > 1 and re.search(r"\?[+<]?=|^\s*del ", text, re.M) is not None
@@ -45,7 +52,7 @@ def is_known(files, difference, theirs):
     words = sum(len(re.split(r"[ ,]+", match.strip(" ,"))) for match in re.findall(r"^\s*join (.*)$", text, re.M))
     garbled = any("(" in one[0][1] for one in theirs.get("dicts", []))
     several = len(re.findall(r"^\s*suffix ", text, re.M)) > 1
-    return words > 2 or garbled or several or theirs.get("type") == "AttributeError"
+    return words > 2 or garbled or several or theirs.get("type") in ("AttributeError", "error")
 
 
 def compare(engine, peer, directory, configuration):
