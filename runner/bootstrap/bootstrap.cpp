@@ -202,10 +202,7 @@ class Run {
             }
         }
         for (const fs::path& path : done.kept) {
-            log::info(
-                "{} differs from the new default and is kept, as it was edited (--vt-update-config replaces "
-                "it)",
-                path.string());
+            log::info("{} differs from the new default and is kept: {}", path.string(), why_kept);
         }
     }
 
