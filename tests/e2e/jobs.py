@@ -205,7 +205,7 @@ class Site:
 
     def qemus(self):
         """Pids of the virtual machines."""
-        return [pid for pid in self.processes("qemu-system") if "-qmp" in command_line(pid) or "-name" in command_line(pid)]
+        return self.processes("-name guest=")
 
     def no_process_within(self, seconds):
         """Waits until all that was started here is gone; the time that took."""

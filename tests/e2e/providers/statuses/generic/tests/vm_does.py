@@ -4,6 +4,7 @@
 import json
 import logging
 import os
+import subprocess
 import time
 
 
@@ -12,7 +13,7 @@ def nothing(test, params, env, vm):
 
 
 def logs_in(test, params, env, vm):
-    session = vm.wait_for_login(timeout=float(params.get("login_timeout", 240)))
+    session = vm.wait_for_login(timeout=float(params.get("login_within", 120)))
     logging.info("guest says: %s", session.cmd("echo hello from $(uname -s)"))
     session.close()
 
@@ -21,6 +22,16 @@ def sleeps(test, params, env, vm):
     # What follows a whole minute of this is a failure of whoever was to end it.
     time.sleep(60)
     test.fail("nobody ended the test")
+
+
+def stays(test, params, env, vm):
+    time.sleep(float(params["seconds"]))
+
+
+def fills_disk(test, params, env, vm):
+    session = vm.wait_for_login()
+    session.cmd("dd if=/dev/zero of=/dev/vdb bs=1M count=10 oflag=direct", timeout=8)
+    test.fail("the disk took it")
 
 
 def sleeps_in_guest(test, params, env, vm):
@@ -34,9 +45,15 @@ def fails(test, params, env, vm):
 
 
 def writes(test, params, env, vm):
-    """Writes into the image as a guest would, and waits until it is there."""
-    logging.info("%s", vm.monitor.cmd("human-monitor-command", {"command-line": 'qemu-io drive_image1 "write -P 7 1M 64k"'}))
-    logging.info("%s", vm.monitor.cmd("human-monitor-command", {"command-line": "qemu-io drive_image1 flush"}))
+    """Changes the image, as a guest would."""
+    path = os.path.join(test._context.datadir, params.object_params("image1")["image_name"] + ".qcow2")
+    subprocess.run(["qemu-io", "-c", "write -P 7 1M 64k", path], check=True)
+    logging.info("wrote to %s", path)
+
+
+def writes_and_fails(test, params, env, vm):
+    writes(test, params, env, vm)
+    test.fail("not content with the image")
 
 
 def kills_qemu(test, params, env, vm):
@@ -57,7 +74,8 @@ def panics(test, params, env, vm):
 
 def damages_image(test, params, env, vm):
     """Destroys the reference counts of the qcow2 file."""
-    with open(os.path.join(test._context.datadir, params["image_name"] + ".qcow2"), "r+b") as file:
+    path = os.path.join(test._context.datadir, params.object_params("image1")["image_name"] + ".qcow2")
+    with open(path, "r+b") as file:
         file.seek(1 << 16)
         file.write(b"\xff" * (1 << 17))
 
