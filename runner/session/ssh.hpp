@@ -49,7 +49,7 @@ struct SshTarget {
 std::unique_ptr<ShellSession> ssh_login(IoLoop& loop, const SshTarget& target, const Deadline& deadline);
 
 /// Attempts until one succeeds: waits until the guest answers, then logs in. A refused password is believed
-/// when it was refused twice in a row, a second apart (a guest may listen before its passwords are set up).
+/// after five refusals with pauses of 1, 2, 4 and 8 s (a guest may listen before its passwords are set up).
 /// Throws the last attempt's error when \p deadline passes, LoginError with the reason when the target's
 /// interrupt is raised.
 std::unique_ptr<ShellSession> wait_for_ssh_login(IoLoop& loop, const SshTarget& target,
