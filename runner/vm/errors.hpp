@@ -11,7 +11,7 @@
 
 namespace vt {
 
-// NOLINTBEGIN(readability-identifier-naming)
+// NOLINTBEGIN(readability-identifier-naming,bugprone-macro-parentheses)
 
 /// The root of all of them.
 class VMError : public Error {
@@ -56,6 +56,6 @@ VT_VM_ERROR(VMLoginError, VMError);
 VT_VM_ERROR(VMSMPTopologyInvalidError, VMError);
 
 #undef VT_VM_ERROR
-// NOLINTEND(readability-identifier-naming)
+// NOLINTEND(readability-identifier-naming,bugprone-macro-parentheses)
 
 }  // namespace vt

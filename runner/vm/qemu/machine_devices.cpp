@@ -152,7 +152,7 @@ std::map<std::string, std::uint16_t> redirs_from_params(const Params& view, bool
 }
 
 std::string nic_model(const Params& view) {
-    const auto model = view.get("nic_model", "rtl8139");
+    auto model = view.get("nic_model", "rtl8139");
     if (model == "virtio" || model == "virtio_net") {
         return "virtio-net-pci";
     }

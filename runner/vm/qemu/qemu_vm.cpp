@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // State, monitors and control of a running QEMU.
+#include "runner/net/bridge.hpp"
 #include "runner/support/log.hpp"
 #include "runner/support/strings.hpp"
 #include "runner/vm/qemu/picture.hpp"
@@ -271,13 +272,21 @@ pid_t QemuVm::get_pid() const {
 
 std::string QemuVm::get_address(std::size_t nic) {
     nic_params(nic);
-    return "127.0.0.1";
+    const auto& card = running().machine.nics[nic];
+    if (!running().placement.taps.contains(card.name)) {
+        return "127.0.0.1";
+    }
+    const auto mac = MacAddress::parse(get_mac_address(nic));
+    return learnt_address(mac, card.netdst).value_or(link_local_address(mac));
 }
 
 std::uint16_t QemuVm::get_port(std::uint16_t port, std::size_t nic) {
     nic_params(nic);
     const Running& run = running();
     const auto& card = run.machine.nics[nic];
+    if (run.placement.taps.contains(card.name)) {
+        return port;
+    }
     for (const auto& [redir, guest_port] : card.redirs) {
         const auto ports = run.placement.forwarded.find(card.name);
         if (guest_port == port && ports != run.placement.forwarded.end()) {
@@ -335,6 +344,9 @@ bool QemuVm::needs_restart(const Params& params) {
             machine.monitors.push_back(running().machine.monitors.back());  // the one that the runner added
         }
         for (const auto& nic : machine.nics) {
+            if (running().placement.taps.contains(nic.name)) {
+                continue;
+            }
             const auto ports = running().placement.forwarded.find(nic.name);
             for (const auto& [redir, port] : nic.redirs) {
                 if (ports == running().placement.forwarded.end() || !ports->second.contains(redir)) {

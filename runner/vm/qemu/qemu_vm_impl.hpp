@@ -46,7 +46,7 @@ struct Running {
     bool shut_us_out = false;  ///< a wait for a login has failed
 };
 
-class QemuVm : public Vm {
+class QemuVm final : public Vm {
   public:
     QemuVm(std::string name, const Params& params, VmContext context);
     ~QemuVm() override;

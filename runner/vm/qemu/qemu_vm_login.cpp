@@ -20,8 +20,8 @@ std::string unescape(const std::string& text) {
 
 /// A session that ends when the guest panics: its connection alone would stay silent for ever.
 struct WatchedSession {
-    WatchedSession(std::unique_ptr<ShellSession> session_, std::shared_ptr<Interrupt> interrupt)
-        : session(std::move(session_)), watch(std::move(interrupt), [this] { session->close(); }) {}
+    WatchedSession(std::unique_ptr<ShellSession> watched, std::shared_ptr<Interrupt> interrupt)
+        : session(std::move(watched)), watch(std::move(interrupt), [this] { session->close(); }) {}
 
     std::unique_ptr<ShellSession> session;
     InterruptWatch watch;  ///< goes first
@@ -67,6 +67,9 @@ SshTarget QemuVm::ssh_target(std::size_t nic, const char* port_key) {
     SshTarget target;
     target.host = get_address(nic);
     target.port = get_port(static_cast<std::uint16_t>(view.get_numeric(port_key, 22)), nic);
+    if (target.host.starts_with("fe80:")) {
+        target.interface = running().machine.nics[nic].netdst;
+    }
     target.username = view.get("username", "root");
     target.password = view.get("password");
     target.shell = shell_options(view);
@@ -76,7 +79,7 @@ SshTarget QemuVm::ssh_target(std::size_t nic, const char* port_key) {
 
 std::shared_ptr<ShellSession> QemuVm::adopt_session(std::unique_ptr<ShellSession> session) {
     const auto watched = std::make_shared<WatchedSession>(std::move(session), running().watch->interrupt());
-    const std::shared_ptr<ShellSession> shared(watched, watched->session.get());
+    std::shared_ptr<ShellSession> shared(watched, watched->session.get());
     const auto file =
         context_.log_dir / fmt::format("session-{}-{}-{}.log", name_, now_text(), random_name().substr(0, 4));
     shared->set_line_handler(

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Starting a QEMU, and adopting one that runs.
+#include "runner/net/bridge.hpp"
 #include "runner/process/process.hpp"
 #include "runner/storage/image.hpp"
 #include "runner/support/file.hpp"
@@ -14,7 +15,6 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
-#include <net/if.h>
 #include <nlohmann/json.hpp>
 
 namespace vt::qemu {
@@ -117,11 +117,14 @@ void QemuVm::place_network(Running& run) const {
             run.placement.macs[nic.name] = mac->second;
         }
         if (nic.backend == Nic::Backend::bridge) {
+            const auto obstacle = bridge_obstacle(nic.netdst);
+            if (!obstacle) {
+                run.placement.taps[nic.name] = fmt::format("vt{}-{}", instance_, run.placement.taps.size());
+                continue;
+            }
             log::warning(
-                "NIC {} of {}: nettype bridge ({}) is not possible here, using user networking instead",
-                nic.name, name_,
-                ::if_nametoindex(nic.netdst.c_str()) == 0 ? "there is no bridge " + nic.netdst
-                                                          : "taps are not supported yet");
+                "NIC {} of {}: nettype bridge is not possible here ({}), using user networking instead",
+                nic.name, name_, *obstacle);
         }
         for (const auto& [redir, port] : nic.redirs) {
             run.leases.push_back(
@@ -252,6 +255,11 @@ void QemuVm::connect(Running& run, const Deadline& deadline) {
     }
     watch(run);
     connect_consoles(run, deadline);
+    for (const auto& nic : run.machine.nics) {
+        if (const auto tap = run.placement.taps.find(nic.name); tap != run.placement.taps.end()) {
+            join_bridge(nic.netdst, tap->second);
+        }
+    }
 }
 
 void QemuVm::throw_create_error(const std::string& what, const std::string& output) const {
@@ -328,6 +336,7 @@ std::string QemuVm::state() const {
                            {"uuid", uuid_},
                            {"macs", macs_},
                            {"forwarded", run.placement.forwarded},
+                           {"taps", run.placement.taps},
                            {"let_us_in", run.let_us_in}};
     auto& overlays = json["overlays"] = nlohmann::json::object();
     for (const auto& [drive, file] : run.placement.overlays) {
@@ -375,6 +384,7 @@ bool QemuVm::adopt(const nlohmann::json& state) {
             placement.macs[nic.name] = mac->second;
         }
     }
+    placement.taps = state.at("taps").get<decltype(placement.taps)>();
     placement.forwarded = state.at("forwarded").get<decltype(placement.forwarded)>();
     for (const auto& [drive, file] : state.at("overlays").items()) {
         placement.overlays[drive] = file.get<std::string>();
