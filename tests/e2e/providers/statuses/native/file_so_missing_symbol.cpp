@@ -3,4 +3,6 @@
 
 extern "C" void function_that_nobody_has();
 
-VT_TEST(test, params, env) { function_that_nobody_has(); }
+VT_TEST(test, params, env) {
+    function_that_nobody_has();
+}
