@@ -71,7 +71,7 @@ std::string encode_packet(const BodyEvent& event);
 BodyEvent decode_packet(std::string_view packet);
 
 /// The longest packet that is sent, in bytes; a text that does not fit is sent in parts.
-inline constexpr std::size_t packet_limit = 96 * 1024;
+inline constexpr std::size_t packet_limit = std::size_t{96} << 10;
 
 /// The body's end. Calls may come from any thread. What cannot be sent (the supervisor is gone) is lost: the
 /// body is about to be killed then.

@@ -173,7 +173,7 @@ BodyProcess::~BodyProcess() {
 }
 
 std::optional<std::string> BodyProcess::read(UniqueFd& fd) {
-    std::string buffer(64 * 1024, '\0');
+    std::string buffer(std::size_t{64} << 10, '\0');
     const auto size = ::read(fd.get(), buffer.data(), buffer.size());
     if (size < 0 && (errno == EAGAIN || errno == EINTR)) {
         return std::string();
@@ -187,7 +187,7 @@ std::optional<std::string> BodyProcess::read(UniqueFd& fd) {
 }
 
 std::optional<std::string> BodyProcess::read_packet() {
-    std::string buffer(packet_limit + 16 * 1024, '\0');
+    std::string buffer(packet_limit + (std::size_t{16} << 10), '\0');
     const auto size = ::recv(channel_.get(), buffer.data(), buffer.size(), 0);
     if (size < 0 && (errno == EAGAIN || errno == EINTR)) {
         return std::nullopt;

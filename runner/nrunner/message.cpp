@@ -15,8 +15,8 @@
 namespace vt::nrunner {
 namespace {
 
-constexpr std::size_t longest_reason = 8 * 1024;
-constexpr std::size_t longest_traceback = 256 * 1024;
+constexpr std::size_t longest_reason = std::size_t{8} << 10;
+constexpr std::size_t longest_traceback = std::size_t{256} << 10;
 
 std::string json_string(const std::string& text) {
     return nlohmann::json(text).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);

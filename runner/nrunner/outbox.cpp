@@ -98,13 +98,13 @@ void Receiver::connect_unix() {
     }
     std::memcpy(address.sun_path, uri_.data(), uri_.size());
     fd_.reset(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (!fd_) {
-        give_up(errno_text(errno));
-    } else if (::connect(fd_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
+    const bool connected =
+        fd_ && ::connect(fd_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+    if (connected) {
         state_ = State::open;
     } else if (errno == EAGAIN && !retry_until_.expired()) {
-        state_ = State::retrying;  // the queue of connections is full; the kernel does not tell when it no
-                                   // longer is
+        // The queue of connections is full; the kernel does not tell when it no longer is.
+        state_ = State::retrying;
     } else {
         give_up(errno_text(errno));
     }

@@ -124,14 +124,14 @@ std::string checked_config(std::string_view text) {
 
 /// An option of the command line.
 struct Option {
-    char letter;
     std::string_view name;
+    char letter;
     bool task_only;
 };
 constexpr Option options[] = {
-    {'k', "--kind", false},      {'u', "--uri", false},       {'c', "--config", false},
-    {'a', "--arg", false},       {'i', "--identifier", true}, {'t', "--category", true},
-    {'s', "--status-uri", true}, {'j', "--job-id", true},
+    {"--kind", 'k', false},      {"--uri", 'u', false},       {"--config", 'c', false},
+    {"--arg", 'a', false},       {"--identifier", 'i', true}, {"--category", 't', true},
+    {"--status-uri", 's', true}, {"--job-id", 'j', true},
 };
 
 /// What a token of the command line is.

@@ -34,7 +34,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t remembered_lines = 3;
-constexpr std::size_t longest_batch = 64 * 1024;
+constexpr std::size_t longest_batch = std::size_t{64} << 10;
 constexpr Seconds batch_time{0.02};
 constexpr Seconds sweep_time{2};
 constexpr Seconds hurried_sweep_time{0.15};    // inside Avocado's second

@@ -38,9 +38,9 @@ class Captured {
 
 std::string run(const TestBody& body) {
     Captured captured;
-    const auto status = run_protocol_command("x/avocado-runner-vt",
-                                             {"runnable-run", "output_dir=" + captured.directory() + "/results"},
-                                             {{"vt"}, {}}, body);
+    const auto status = run_protocol_command(
+        "x/avocado-runner-vt", {"runnable-run", "output_dir=" + captured.directory() + "/results"},
+        {{"vt"}, {}}, body);
     const auto text = captured.end();
     CHECK(status == 0);
     return text;

@@ -67,7 +67,6 @@ def test_recipe_of_upstreams(runner, tmp_path):
         ({"selection": {"type": "nosuch", "data_dir": "/nowhere"}}, "error", "nosuch"),
         ({"selection": {"data_dir": "/nowhere"}}, "error", "/nowhere"),
         ({"selection": {"config": "/nowhere.cfg", "data_dir": "/nowhere"}}, "error", "/nowhere.cfg"),
-        ({"selection": {"unknown_member": 1, "data_dir": "/nowhere"}}, "error", "unknown_member"),
         ({**NOOP, "test_timeout": "soon"}, "error", "soon"),
     ],
 )
