@@ -220,7 +220,7 @@ class Site:
         return sorted(
             str(path.relative_to(self.runtime))
             for path in self.runtime.rglob("*")
-            if path.parts[len(self.runtime.parts)] not in ("locks", "cache") and path != self.runtime / "journal"
+            if path.parts[len(self.runtime.parts)] not in ("locks", "cache") and path not in (self.runtime / "journal", self.runtime / "journal/reap.lock")
         )
 
     def add_provider(self, name, section="generic"):
