@@ -241,9 +241,13 @@ std::string LocalProcess::output() const {
     return state_->kept;
 }
 
-LocalSession local_session(IoLoop& loop, const std::string& command, const ShellOptions& options, bool echo) {
+LocalSession local_session(IoLoop& loop, const std::string& command, const ShellOptions& options, bool echo,
+                           LineHandler on_line) {
     auto pty = open_pty(echo);
     auto state = std::make_shared<LocalProcess::State>(loop);
+    if (on_line) {
+        state->output->set_line_handler(std::move(on_line));
+    }
     std::array<int, 2> ends{};
     checked(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), "make a socket pair");
     UniqueFd ours(ends[0]);

@@ -48,8 +48,9 @@ struct LocalSession {
     LocalProcess process;
 };
 
-/// Runs \p command, a shell's command line. \p loop must outlive the session. Throws SystemError.
+/// Runs \p command, a shell's command line. \p loop must outlive the session. \p on_line gets each line of
+/// output from the first one on. Throws SystemError.
 LocalSession local_session(IoLoop& loop, const std::string& command, const ShellOptions& options,
-                           bool echo = false);
+                           bool echo = false, LineHandler on_line = {});
 
 }  // namespace vt

@@ -405,3 +405,44 @@ def test_cartesian_config_as_a_program(script, runner, tmp_path):
         assert run(*command).returncode == 2
         failed = run(*command, config, "only %%")
         assert failed.returncode == 1 and "(<string>:1)" in failed.stderr and "Traceback" not in failed.stderr
+
+
+LOCAL = r"""
+import aexpect, gc, os, signal, threading, time
+with aexpect.ShellSession("PS1='here$ ' exec /bin/sh -i", prompt=r"^here\$ $") as shell:
+    shell.read_up_to_prompt(timeout=20)
+    assert shell.cmd("echo hello") == "hello\n" and shell.cmd_status("exit_with() { return $1; }; exit_with 3") == 3
+    try: shell.cmd("false")
+    except aexpect.ShellCmdError as error: assert error.status == 1
+    os.kill(shell.get_pid(), 0)
+assert not shell.is_alive()
+lines, ends, told = [], [], threading.Event()
+tail = aexpect.run_tail("echo one; echo two; exit 4", lambda s: (ends.append(s), told.set()), lines.append, "> ", timeout=20)
+assert told.wait(20) and ends == [4] and lines == ["> one", "> two"] and tail.get_status() == 4, (ends, lines)
+assert aexpect.run_fg("echo x; exit 2", timeout=20) == (2, "x\n")
+status, output = aexpect.run_fg("echo begun; sleep 100", timeout=0.5)
+assert status is None and output == "begun\n", (status, output)
+start = time.monotonic()
+background = aexpect.run_bg("sleep 100", timeout=0.1)
+assert background.is_alive() and background.get_status() is None
+background.kill(signal.SIGKILL)
+background.close()
+assert not background.is_alive() and time.monotonic() - start < 10
+expect = aexpect.Expect("read word; echo got $word; sleep 100")
+expect.sendline("it")
+assert expect.read_until_output_matches(["got it"], timeout=20)[0] == 0 and "got it" in expect.get_output()
+pid = expect.get_pid()
+del expect
+gc.collect()
+for _ in range(200):
+    try: os.kill(pid, 0)
+    except ProcessLookupError: break
+    time.sleep(0.05)
+else: raise AssertionError("closed with its last reference, its program lives on")
+print("fine")
+"""
+
+
+def test_programs_of_this_machine(script):
+    result = script(LOCAL)
+    assert result.stdout.endswith("fine\n"), result.stderr

@@ -3,6 +3,7 @@
 #include "runner/python/module/convert.hpp"
 #include "runner/python/module/own_loop.hpp"
 #include "runner/session/expect_text.hpp"
+#include "runner/session/local.hpp"
 #include "runner/session/shell_session.hpp"
 #include "runner/session/ssh.hpp"
 #include "runner/support/log.hpp"
@@ -71,6 +72,35 @@ std::shared_ptr<Session> login(const std::string& host, int port, const std::str
                                            : ssh_login(own_loop(), target, deadline)));
 }
 
+using ProcessPtr = std::shared_ptr<LocalProcess>;
+
+py::tuple start_local(const std::string& command, const std::string& prompt, const std::string& linesep,
+                      const std::string& status_test_command, bool echo, const py::object& on_line) {
+    LineHandler handler;
+    if (!on_line.is_none())
+        handler = line_handler(on_line.cast<py::function>());
+    auto started = without_gil([&] {
+        return local_session(own_loop(), command, {prompt, linesep, status_test_command, {}}, echo,
+                             std::move(handler));
+    });
+    return py::make_tuple(for_python(std::shared_ptr(std::move(started.session))),
+                          std::make_shared<LocalProcess>(started.process));
+}
+
+void bind_local(py::module_& module) {
+    py::class_<LocalProcess, ProcessPtr>(module, "LocalProcess")
+        .def_property_readonly("pid", &LocalProcess::pid)
+        .def("status", &LocalProcess::status)
+        .def("wait",
+             [](LocalProcess& self, double timeout) {
+                 return without_gil([&] { return self.wait(Deadline::after(Seconds{timeout})); });
+             })
+        .def("kill", &LocalProcess::kill)
+        .def("output", [](const LocalProcess& self) { return output_from(self.output()); });
+    module.def("local_session", &start_local, py::arg("command"), py::arg("prompt"), py::arg("linesep"),
+               py::arg("status_test_command"), py::arg("echo"), py::arg("on_line"));
+}
+
 }  // namespace
 
 void bind_session(py::module_& module) {
@@ -120,9 +150,12 @@ void bind_session(py::module_& module) {
                 handler = line_handler(function.cast<py::function>());
             without_gil([&] { self.set_line_handler(std::move(handler)); });
         });
+    bind_local(module);
     module.def("ssh_login", &login, py::arg("host"), py::arg("port"), py::arg("username"),
                py::arg("password"), py::arg("prompt"), py::arg("linesep"), py::arg("status_test_command"),
                py::arg("bind_address"), py::arg("interface"), py::arg("timeout"), py::arg("wait"));
+    module.def("strip_control_sequences",
+               [](const py::str& text) { return output_from(strip_control_sequences(bytes_of(text))); });
     module.def("remove_command_echo", &remove_command_echo);
     module.def("remove_prompt", [](const std::string& output) { return remove_prompt(output); });
 }

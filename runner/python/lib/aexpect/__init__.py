@@ -5,7 +5,17 @@ It comes before site-packages on sys.path, so that there is one aexpect in a tes
 """
 
 from . import remote
-from .client import Expect, RemoteSession, ShellSession
+from .client import (
+    Expect,
+    RemoteSession,
+    ShellSession,
+    Spawn,
+    Tail,
+    kill_tail_threads,
+    run_bg,
+    run_fg,
+    run_tail,
+)
 from .exceptions import (
     ExpectError,
     ExpectProcessTerminatedError,

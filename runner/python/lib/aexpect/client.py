@@ -5,6 +5,9 @@ The core reads in the background and knows when a shell has answered, so the par
 long silence must last, only matters to read_nonblocking(). A print_func gets the lines that a call read once it has them.
 """
 
+import signal
+import threading
+
 import _vt
 from aexpect.exceptions import (
     ExpectError,
@@ -27,19 +30,43 @@ def _print_lines(print_func, output):
     return output
 
 
-class Expect:
-    """A process or connection: text in, text out, waits for patterns."""
+class Spawn:
+    """A program of this machine on a terminal of its own, or a connection that the core made.
 
-    def __init__(self, core):
+    Closing it ends the program; with auto_close so does dropping the last reference.
+    """
+
+    _process = None
+    _kept = set()  # those that must not end with their last reference
+
+    def __init__(
+        self, command=None, a_id=None, auto_close=False, echo=False, linesep="\n", pass_fds=(), encoding=None
+    ):
+        self._start(command, a_id, auto_close, echo, linesep, pass_fds)
+
+    def _start(self, command, a_id, auto_close, echo, linesep, pass_fds, prompt="", status_test_command="echo $?",
+               on_line=None):  # fmt: skip
+        if not command or a_id:
+            raise NotImplementedError("attaching to a program that is running already (a_id) is not supported")
+        if pass_fds:
+            raise NotImplementedError("handing descriptors to the program (pass_fds) is not supported yet")
+        core, self._process = _vt.local_session(command, prompt or "^$", linesep, status_test_command, bool(echo), on_line)
+        self._adopt(core)
+        self.command = command
+        self.auto_close = auto_close
+        self.echo = echo
+        if not auto_close:
+            Spawn._kept.add(self)
+
+    def _adopt(self, core):
         self._core = core
         self.closed = False
         self.close_hooks = []
-        self._log_hooks = {}
 
     @classmethod
     def _of_core(cls, core, **attributes):
         session = cls.__new__(cls)
-        Expect.__init__(session, core)
+        session._adopt(core)
         session.__dict__.update(attributes)
         return session
 
@@ -48,6 +75,18 @@ class Expect:
 
     def __exit__(self, kind, value, trace):
         self.close()
+
+    def get_pid(self):
+        """The process group's leader, for a program of this machine."""
+        return self._process and self._process.pid
+
+    def get_output(self):
+        """All that the program printed so far."""
+        return self._process.output() if self._process else ""
+
+    def get_stripped_output(self):
+        """The same without control sequences."""
+        return _vt.strip_control_sequences(self.get_output())
 
     @property
     def linesep(self):
@@ -67,21 +106,27 @@ class Expect:
 
     def get_status(self):
         """The exit status, or None as long as it runs or nobody told."""
-        return self._core.get_status()
+        return self._process.status() if self._process else self._core.get_status()
 
-    def close(self, sig=None):
-        """Ends the session; close hooks run first, once."""
-        del sig  # a connection has no signal to be ended with
+    def close(self, sig=signal.SIGKILL):
+        """Ends the session, and a program with a signal; close hooks run first, once."""
         if self.closed:
             return
         self.closed = True
+        Spawn._kept.discard(self)
         for hook in self.close_hooks:
             hook(self)
+        if self._process:
+            self._process.kill(sig)
+            self._process.wait(5)
         self._core.close()
 
-    def kill(self, sig=None):
-        """Ends the session."""
-        self.close(sig)
+    def kill(self, sig=signal.SIGKILL):
+        """Sends a signal to the program; ends a connection."""
+        if self._process:
+            self._process.kill(sig)
+        else:
+            self.close()
 
     def send(self, cont=""):
         """Sends text as it is."""
@@ -99,6 +144,47 @@ class Expect:
     def send_ctrl(self, control_str=""):
         """Sends a control character by its name: "^c"."""
         self._core.sendcontrol(control_str.lstrip("^"))
+
+
+class Tail(Spawn):
+    """A program whose output lines go to a function, and whose end is told to another."""
+
+    def __init__(
+        self, command=None, a_id=None, auto_close=False, echo=False, linesep="\n", termination_func=None,
+        termination_params=(), output_func=None, output_params=(), output_prefix="", thread_name=None, pass_fds=(),
+        encoding=None,
+    ):  # fmt: skip
+        self._tail(output_func, output_params, output_prefix, termination_func, termination_params,
+                   command, a_id, auto_close, echo, linesep, pass_fds)  # fmt: skip
+
+    def _tail(self, output_func, output_params, output_prefix, termination_func, termination_params, *start):
+        self._output_func = output_func
+        self._output_params = tuple(output_params)
+        self._output_prefix = output_prefix
+        # The function is there before the program is: no line is missed.
+        self._start(*start, on_line=self._line_handler())
+        if termination_func:
+            self.set_termination_func(termination_func)
+            self.set_termination_params(termination_params)
+            threading.Thread(target=self._tell_end, args=(self._process,), name="tail_thread", daemon=True).start()
+
+    _termination_func = None
+    _termination_params = ()
+
+    def _tell_end(self, process):
+        status = None
+        while status is None:
+            status = process.wait(3600)
+        if self._termination_func:
+            self._termination_func(*self._termination_params, status)
+
+    def set_termination_func(self, termination_func):
+        """Calls termination_func(status) when the program ends."""
+        self._termination_func = termination_func
+
+    def set_termination_params(self, termination_params):
+        """Arguments that come before the status."""
+        self._termination_params = tuple(termination_params)
 
     def set_output_func(self, output_func):
         """Calls output_func(line) with each line of output from now on, from another thread."""
@@ -119,9 +205,24 @@ class Expect:
     _output_params = ()
     _output_prefix = ""
 
-    def _set_line_handler(self):
+    def _line_handler(self):
         func, params, prefix = self._output_func, self._output_params, self._output_prefix
-        self._core.set_line_handler(func and (lambda line: func(*params, prefix + line)))
+        return func and (lambda line: func(*params, prefix + line))
+
+    def _set_line_handler(self):
+        self._core.set_line_handler(self._line_handler())
+
+
+class Expect(Tail):
+    """A program or connection: text in, text out, waits for patterns."""
+
+    def __init__(
+        self, command=None, a_id=None, auto_close=True, echo=False, linesep="\n", termination_func=None,
+        termination_params=(), output_func=None, output_params=(), output_prefix="", thread_name=None, pass_fds=(),
+        encoding=None,
+    ):  # fmt: skip
+        self._tail(output_func, output_params, output_prefix, termination_func, termination_params,
+                   command, a_id, auto_close, echo, linesep, pass_fds)  # fmt: skip
 
     def read_nonblocking(self, internal_timeout=None, timeout=None):
         """Reads until nothing came for internal_timeout (0.1) seconds, for timeout seconds at most."""
@@ -196,6 +297,14 @@ class Expect:
 
 class ShellSession(Expect):
     """A shell, known by its prompt."""
+
+    def __init__(
+        self, command=None, a_id=None, auto_close=True, echo=False, linesep="\n", termination_func=None,
+        termination_params=(), output_func=None, output_params=(), output_prefix="", thread_name=None,
+        prompt=r"[\#\$]\s*$", status_test_command="echo $?", pass_fds=(), encoding=None,
+    ):  # fmt: skip
+        self._tail(output_func, output_params, output_prefix, termination_func, termination_params,
+                   command, a_id, auto_close, echo, linesep, pass_fds, prompt, status_test_command)  # fmt: skip
 
     @property
     def prompt(self):
@@ -277,3 +386,42 @@ class RemoteSession(ShellSession):
     port = 22
     username = "root"
     password = ""
+
+
+def _run(kind, command, termination_func, output_func, output_prefix, timeout, auto_close, pass_fds, encoding):
+    process = kind(
+        command, termination_func=termination_func, output_func=output_func, output_prefix=output_prefix,
+        auto_close=auto_close, pass_fds=pass_fds, encoding=encoding,
+    )  # fmt: skip
+    process._process.wait(timeout)
+    return process
+
+
+def run_tail(
+    command, termination_func=None, output_func=None, output_prefix="", timeout=1.0, auto_close=True, pass_fds=(),
+    encoding=None,
+):  # fmt: skip
+    """Starts a program and returns its Tail when it has ended or timeout seconds have passed."""
+    return _run(Tail, command, termination_func, output_func, output_prefix, timeout, auto_close, pass_fds, encoding)
+
+
+def run_bg(
+    command, termination_func=None, output_func=None, output_prefix="", timeout=1.0, auto_close=True, pass_fds=(),
+    encoding=None,
+):  # fmt: skip
+    """Starts a program and returns its Expect when it has ended or timeout seconds have passed."""
+    return _run(Expect, command, termination_func, output_func, output_prefix, timeout, auto_close, pass_fds, encoding)
+
+
+def run_fg(command, output_func=None, output_prefix="", timeout=1.0, pass_fds=(), encoding=None):
+    """Runs a program for timeout seconds at most; returns (status, output), status None if it was killed then."""
+    with run_bg(command, None, output_func, output_prefix, timeout, True, pass_fds, encoding) as process:
+        return process.get_status(), process.get_output()
+
+
+def kill_tail_threads():
+    """Forgets the functions that Tails call; the core's reading thread goes on."""
+    for process in list(Spawn._kept):
+        if isinstance(process, Tail):
+            process.set_output_func(None)
+            process.set_termination_func(None)
