@@ -5,17 +5,6 @@
 
 #include <dlfcn.h>
 
-// The layout below the prefix, from CMake (GNUInstallDirs may say lib64, or lib/x86_64-linux-gnu).
-#ifndef VT_LIBDIR
-#define VT_LIBDIR "lib/avocado-runner-vt"
-#endif
-#ifndef VT_DATADIR
-#define VT_DATADIR "share/avocado-runner-vt"
-#endif
-#ifndef VT_BINDIR
-#define VT_BINDIR "bin"
-#endif
-
 namespace vt {
 namespace fs = std::filesystem;
 
