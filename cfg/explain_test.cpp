@@ -109,3 +109,10 @@ TEST_CASE("a join is explained by its last part") {
     CHECK(explanation.keys[0].steps.back().where.line == 5);
     CHECK_FALSE(explain(program, "a.c", {}).exists);
 }
+
+TEST_CASE("a join of one word is explained like the only that it is") {
+    const Explanation explanation =
+        explain(parse({Input::string("variants:\n  - a:\n  - b:\njoin a\n")}), "b", {});
+    REQUIRE(explanation.removals.size() == 1);
+    CHECK(explanation.removals[0].text == "join a");
+}

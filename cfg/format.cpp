@@ -85,7 +85,14 @@ std::string python_list(const std::vector<std::string_view>& list) {
 
 void append_json_string(std::string& out, std::string_view text) {
     out += '"';
-    for (const char c : text) {
+    std::size_t copied = 0;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const char c = text[i];
+        if (static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\') {
+            continue;
+        }
+        out += text.substr(copied, i - copied);
+        copied = i + 1;
         switch (c) {
             case '"':
                 out += "\\\"";
@@ -109,13 +116,10 @@ void append_json_string(std::string& out, std::string_view text) {
                 out += "\\t";
                 break;
             default:
-                if (static_cast<unsigned char>(c) < 0x20) {
-                    out += fmt::format("\\u{:04x}", static_cast<unsigned char>(c));
-                } else {
-                    out += c;
-                }
+                out += fmt::format("\\u{:04x}", static_cast<unsigned char>(c));
         }
     }
+    out += text.substr(copied);
     out += '"';
 }
 

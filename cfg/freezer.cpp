@@ -192,6 +192,7 @@ class Freezer {
     Range add_guards(Range range, Range* joins) {
         std::vector<Guard> found;
         std::vector<std::uint32_t> joined;
+        std::uint32_t join_statement = none;
         for (std::uint32_t i = range.begin; i < range.end; ++i) {
             const Stmt& statement = arrays_->statements[i];
             if (statement.op == Op::only || statement.op == Op::no) {
@@ -199,6 +200,7 @@ class Freezer {
             } else if (statement.op == Op::join && joins == nullptr) {
                 found.push_back({i, statement.a, statement.op});
             } else if (statement.op == Op::join) {
+                join_statement = i;
                 for (std::uint32_t word = 0; word < statement.value.length; ++word) {
                     joined.push_back(statement.a + word);
                 }
@@ -210,7 +212,7 @@ class Freezer {
             }
         }
         if (joined.size() == 1) {
-            found.push_back({none, joined.front(), Op::only});
+            found.push_back({join_statement, joined.front(), Op::only});
         } else if (!joined.empty() && joins != nullptr) {
             joins->begin = size_of(arrays_->joins);
             arrays_->joins.insert(arrays_->joins.end(), joined.begin(), joined.end());

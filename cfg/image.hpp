@@ -207,7 +207,7 @@ struct Image {
     std::uint32_t used_symbols = 0;
     std::uint32_t top = 0;  ///< the node where the walk begins
 
-    std::string_view text(Str str) const noexcept { return blob.substr(str.offset, str.length); }
+    std::string_view text(Str str) const noexcept { return {blob.data() + str.offset, str.length}; }
 
     /// Words of one set of `below`.
     std::size_t stride() const noexcept { return (used_symbols + 63) / 64; }

@@ -73,7 +73,7 @@ class Linter {
     void check_guards(const Node& node, Range guards) {
         for (std::uint32_t i = guards.begin; i < guards.end; ++i) {
             const Guard& guard = image_.guards[i];
-            if (guard.statement == none || guard.op == Op::join) {
+            if (guard.op == Op::join) {
                 continue;
             }
             const Stmt& statement = image_.statements[guard.statement];

@@ -45,7 +45,12 @@ void Arena::clear() {
 }
 
 Record::Record(const Image& image)
-    : image_(&image), index_(image.keys.size()), regexes_(std::make_unique<RegexCache>(image)) {}
+    : image_(&image), index_(image.keys.size()), regexes_(std::make_unique<RegexCache>(image)) {
+    is_limit_.reserve(image.keys.size());
+    for (const Key& key : image.keys) {
+        is_limit_.push_back(key.limit == Key::no_limit ? 0 : 1);
+    }
+}
 Record::~Record() = default;
 Record::Record(Record&&) noexcept = default;
 Record& Record::operator=(Record&&) noexcept = default;
@@ -71,16 +76,28 @@ Record::Slot* Record::find(std::uint32_t key) {
     return entry >> 32 == epoch_ ? &slots_[entry & UINT32_MAX] : nullptr;
 }
 
-void Record::put(std::uint32_t key, Value value) {
-    if (Slot* slot = find(key)) {
-        slot->value = value;
+// The fields are written where they belong, one by one: a slot built on the stack and copied costs the
+// processor a failed store forwarding, and this is where it spends its time.
+inline void Record::put(std::uint32_t key, std::string_view text, bool plain) {
+    const std::uint64_t entry = index_[key];
+    if (entry >> 32 == epoch_) {
+        Value& value = slots_[entry & UINT32_MAX].value;
+        value.text = text;
+        value.plain = plain;
         return;
     }
     index_[key] = std::uint64_t{epoch_} << 32 | slots_.size();
-    slots_.push_back({value, key, none, true});
-    if (image_->keys[key].limit != Key::no_limit) {
+    Slot& slot = slots_.emplace_back();
+    slot.value.text = text;
+    slot.value.plain = plain;
+    slot.key = key;
+    if (is_limit_[key] != 0) {
         limits_.push_back(key);
     }
+}
+
+void Record::put(std::uint32_t key, const Value& value) {
+    put(key, value.text, value.plain);
 }
 
 void Record::remove(Slot& slot) {
@@ -98,10 +115,11 @@ void Record::run(Range statements, const std::vector<std::uint8_t>& holds) {
         const Stmt& statement = all[i];
         switch (statement.op) {
             case Op::set:
-                put(statement.a,
-                    (statement.flags & Stmt::substitutes) == 0
-                        ? Value{image_->text(statement.value), (statement.flags & Stmt::plain) != 0}
-                        : value_of(statement));
+                if ((statement.flags & Stmt::substitutes) == 0) {
+                    put(statement.a, image_->text(statement.value), (statement.flags & Stmt::plain) != 0);
+                } else {
+                    put(statement.a, value_of(statement));
+                }
                 break;
             case Op::condition:
                 if (holds[statement.a] == 0) {

@@ -104,7 +104,8 @@ class Record {
     struct Flat;
 
     Slot* find(std::uint32_t key);
-    void put(std::uint32_t key, Value value);
+    void put(std::uint32_t key, const Value& value);
+    void put(std::uint32_t key, std::string_view text, bool plain);
     void remove(Slot& slot);
 
     void run_one(const Stmt& statement);
@@ -132,7 +133,8 @@ class Record {
     std::vector<std::uint64_t> index_;  ///< by key: epoch and slot
     std::uint32_t epoch_ = 0;
     std::vector<Suffix> suffixes_;
-    std::size_t stored_ = 0;  ///< slots with suffixes
+    std::size_t stored_ = 0;              ///< slots with suffixes
+    std::vector<std::uint8_t> is_limit_;  ///< by key: a compact copy of what put() must know
     std::vector<std::uint32_t> limits_;
     std::vector<MapEntry> maps_;
     std::string name_;
