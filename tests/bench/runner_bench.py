@@ -39,6 +39,10 @@ skip_image_processing = yes
 test_cmds_installed_host =
 cmds_installed_host =
 requires_root = no
+required_qemu =
+required_kernel =
+required_virtio_win =
+required_virtiofsd =
 pre_command =
 post_command =
 """
