@@ -184,6 +184,8 @@ extern "C" struct VtTestEntry {
     void (*run)(vt::api::Test& test, vt::Params& params, vt::api::Env& env);
 };
 
+// The arguments are names of parameters, which parentheses would make something else.
+// NOLINTBEGIN(bugprone-macro-parentheses)
 /// Defines a test: `VT_TEST(test, params, env) { … }`.
 #define VT_TEST(test_name, params_name, env_name)                        \
     static void vt_test_run([[maybe_unused]] ::vt::api::Test& test_name, \
@@ -194,3 +196,4 @@ extern "C" struct VtTestEntry {
     static void vt_test_run([[maybe_unused]] ::vt::api::Test& test_name, \
                             [[maybe_unused]] ::vt::Params& params_name,  \
                             [[maybe_unused]] ::vt::api::Env& env_name)
+// NOLINTEND(bugprone-macro-parentheses)

@@ -179,7 +179,7 @@ namespace {
 class LocalTerminal : public Terminal {
   public:
     explicit LocalTerminal(std::shared_ptr<LocalProcess::State> state) : state_(std::move(state)) {}
-    ~LocalTerminal() override { close(); }
+    ~LocalTerminal() override { LocalTerminal::close(); }
     LocalTerminal(const LocalTerminal&) = delete;
     LocalTerminal& operator=(const LocalTerminal&) = delete;
 
