@@ -103,7 +103,7 @@ std::vector<std::string> Program::files() const {
     std::vector<std::string> result;
     for (const File& file : image_->files) {
         const std::string path(image_->text(file.path));
-        if (path != "<string>" && std::find(result.begin(), result.end(), path) == result.end()) {
+        if (file.identity.inode != 0 && std::find(result.begin(), result.end(), path) == result.end()) {
             result.push_back(path);
         }
     }

@@ -230,3 +230,11 @@ TEST_CASE("thousands of blocks neither overflow the stack nor take long") {
     }
     CHECK(count_dictionaries(parse({Input::string(text)})) == 1);
 }
+
+TEST_CASE("a text has a name in messages, in file maps it is a string like any other") {
+    const Program program = parse({Input::string("variants:\n  - a:\n", "<stdin>")});
+    Expander expander(program);
+    CHECK(expander.next()->name_map[0].first == "<string>");
+    CHECK_THROWS_WITH_AS(parse({Input::string("only\n", "<stdin>")}), doctest::Contains("<stdin>:1:"),
+                         ParserError);
+}

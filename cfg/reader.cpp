@@ -11,6 +11,9 @@
 namespace vt::cfg {
 namespace {
 
+/// How the file maps call whatever is no file.
+constexpr std::string_view text_name = "<string>";
+
 struct OperatorSign {
     std::size_t position = std::string_view::npos;
     std::size_t length = 0;
@@ -131,9 +134,9 @@ void Reader::read_source(SourceText source, const std::string& path, const std::
     if (number > UINT16_MAX) {
         throw LimitError(report_of("more than 65535 sources are read (limit files)", path));
     }
-    frames_.push_back(std::make_unique<SourceFrame>(
-        SourceFrame{path, directory, number, builder_.add_map_file(path), LineReader(builder_.blob, *kept),
-                    Line{}, source.identity}));
+    frames_.push_back(std::make_unique<SourceFrame>(SourceFrame{
+        path, directory, number, builder_.add_map_file(source.identity.inode == 0 ? text_name : path),
+        LineReader(builder_.blob, *kept), Line{}, source.identity}));
     read_block(-1, in_condition, 0);
     frames_.pop_back();
 }
