@@ -102,13 +102,17 @@ std::vector<std::string> guest_names(const Selection& selection, const std::stri
     return names;
 }
 
-/// Names near to \p wanted: whole test names, and the labels that people use for short.
+/// Names near to \p wanted: whole test names, and the parts of as many labels as \p wanted has, as people use
+/// them for short.
 std::vector<std::string> near_tests(const std::string& wanted, const std::vector<FoundTest>& tests) {
+    const auto width = static_cast<std::size_t>(std::count(wanted.begin(), wanted.end(), '.')) + 1;
     std::set<std::string> candidates;
     for (const FoundTest& test : tests) {
         candidates.insert(test.name);
-        for (std::string_view label : labels_of(test.name)) {
-            candidates.emplace(label);
+        const std::vector<std::string_view> labels = labels_of(test.name);
+        for (std::size_t i = 0; i + width <= labels.size(); ++i) {
+            const char* end = labels[i + width - 1].data() + labels[i + width - 1].size();
+            candidates.emplace(labels[i].data(), end);
         }
     }
     return nearest(wanted, {candidates.begin(), candidates.end()});

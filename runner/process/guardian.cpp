@@ -241,6 +241,21 @@ void GuardedProcess::keep() {
 Guardian::Guardian(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Guardian::~Guardian() = default;
 
+namespace {
+
+/// The last line of its log; a full disk leaves none.
+std::string why_no_guardian(const fs::path& job_dir) {
+    std::error_code error;
+    if (const auto space = fs::space(job_dir, error); !error && space.available == 0) {
+        return fmt::format("No space left on device ({})", job_dir.string());
+    }
+    const auto log = job_dir / "guardian.log";
+    const auto words = fs::exists(log, error) ? std::string(trim(read_file(log))) : std::string();
+    return words.empty() ? "it said nothing in " + log.string() : words.substr(words.rfind('\n') + 1);
+}
+
+}  // namespace
+
 std::shared_ptr<Guardian> Guardian::connect(const fs::path& job_dir, const ProcessId& owner,
                                             const fs::path& runner) {
     const auto path = job_dir / "guardian";
@@ -259,7 +274,11 @@ std::shared_ptr<Guardian> Guardian::connect(const fs::path& job_dir, const Proce
     if (!impl->socket) {
         throw Error("cannot reach the guardian at " + path.string() + "; see guardian.log beside it");
     }
-    impl->ask({{"op", "hello"}, {"name", ""}});
+    try {
+        impl->ask({{"op", "hello"}, {"name", ""}});
+    } catch (const Error&) {
+        throw Error(fmt::format("the job's guardian ended as it began: {}", why_no_guardian(job_dir)));
+    }
     return std::shared_ptr<Guardian>(new Guardian(std::move(impl)));
 }
 
