@@ -229,3 +229,21 @@ TEST_CASE("growing values and fruitless walks end at limits") {
     // Neither word can be refused before the last label is known.
     CHECK_THROWS_AS(names(blocks + "only a0.a1, b0.b1\nno a0\nno b0\n", options), LimitError);
 }
+
+TEST_CASE("what would take all memory ends at a limit") {
+    std::string joins;
+    for (int i = 0; i < 100; ++i) {
+        joins += "variants:\n  - a:\n  - b:\njoin a b\n";
+    }
+    CHECK_THROWS_WITH_AS(names(joins), doctest::Contains("join_depth"), LimitError);
+
+    std::string labels = "only";
+    for (int i = 0; i < 100'000; ++i) {
+        labels += " l" + std::to_string(i);
+    }
+    labels += "\n";
+    for (int i = 0; i < 30'000; ++i) {
+        labels += "variants:\n  - a:\n";
+    }
+    CHECK_THROWS_WITH_AS(names(labels), doctest::Contains("label_sets"), LimitError);
+}

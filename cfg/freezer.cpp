@@ -2,9 +2,12 @@
 /// \file freezer.cpp
 /// Builder::freeze(): the drafts become flat arrays, what only filters need to know is worked out.
 #include "cfg/builder.hpp"
+#include "cfg/errors.hpp"
 
 #include <algorithm>
 #include <numeric>
+
+#include <fmt/core.h>
 
 namespace vt::cfg {
 namespace {
@@ -33,6 +36,9 @@ struct Arrays {
     std::vector<std::uint64_t> below;
     std::vector<ImageOptions> options;
 };
+
+/// Room for the sets of labels that can still come; real suites need one or two MiB.
+constexpr std::size_t most_label_bytes = std::size_t{256} << 20;
 
 std::uint32_t size_of(const auto& array) {
     return static_cast<std::uint32_t>(array.size());
@@ -195,9 +201,8 @@ class Freezer {
         std::uint32_t join_statement = none;
         for (std::uint32_t i = range.begin; i < range.end; ++i) {
             const Stmt& statement = arrays_->statements[i];
-            if (statement.op == Op::only || statement.op == Op::no) {
-                found.push_back({i, statement.a, statement.op});
-            } else if (statement.op == Op::join && joins == nullptr) {
+            const bool misplaced_join = statement.op == Op::join && joins == nullptr;
+            if (statement.op == Op::only || statement.op == Op::no || misplaced_join) {
                 found.push_back({i, statement.a, statement.op});
             } else if (statement.op == Op::join) {
                 join_statement = i;
@@ -234,6 +239,13 @@ class Freezer {
         auto& below = arrays_->below;
         if (children.empty() && empty_below_ != none) {
             return empty_below_;
+        }
+        if ((below.size() + stride) * sizeof(std::uint64_t) > most_label_bytes) {
+            throw LimitError(report_of(fmt::format("blocks and filters speak of so many labels that keeping "
+                                                   "track of them takes more than {} "
+                                                   "bytes (limit label_sets)",
+                                                   most_label_bytes),
+                                       std::string(builder_.blob.view(builder_.files.front().path))));
         }
         const auto set = static_cast<std::uint32_t>(stride == 0 ? 0 : below.size() / stride);
         below.resize(below.size() + stride);

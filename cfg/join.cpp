@@ -10,6 +10,9 @@
 namespace vt::cfg {
 namespace {
 
+/// Each of them makes walks of its own for every combination.
+constexpr unsigned most_nested_joins = 64;
+
 /// The name of two joined dictionaries: the dotted beginning they share stands once. Nothing if one begins
 /// the other.
 bool join_names(const std::string& first, std::string& second) {
@@ -33,6 +36,11 @@ bool join_names(const std::string& first, std::string& second) {
 
 void Walker::start_join() {
     const Frame frame = frames_.back();
+    if (join_nesting_ >= most_nested_joins) {
+        throw LimitError(report_of(
+            fmt::format("joins stand in joins deeper than {} (limit join_depth)", most_nested_joins),
+            std::string(image_->text(image_->files[0].path))));
+    }
     const Range words = image_->nodes[frame.node].joins;
     // The parts begin before this node, each enters it anew with its own word. The frame itself stays as a
     // mark of where the join is; it has nothing left to take back.

@@ -1,11 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cfg/lint_labels.hpp"
 
+#include "cfg/errors.hpp"
+
 #include <algorithm>
 
 namespace vt::cfg {
+namespace {
+
+constexpr std::size_t most_label_bytes = std::size_t{1} << 30;
+
+}  // namespace
 
 LabelReach::LabelReach(const Image& image) : image_(image), above_(image.nodes.size()) {
+    if (image.nodes.size() * image.stride() * sizeof(std::uint64_t) > most_label_bytes) {
+        throw LimitError(report_of("there are too many blocks and labels to lint (limit label_sets)",
+                                   std::string(image.text(image.files.front().path))));
+    }
     // Parents have higher numbers than their children.
     for (std::size_t number = image.nodes.size(); number-- > 0;) {
         if (above_[number].empty()) {

@@ -23,6 +23,7 @@ Walker::Walker(const Walker& outer, std::uint32_t node, std::uint32_t word)
       root_(node),
       root_filter_(word),
       root_joins_(false),
+      join_nesting_(outer.join_nesting_ + 1),
       base_(outer.frames_.size()),
       frames_(outer.frames_),
       filters_(outer.filters_),

@@ -122,6 +122,7 @@ class Walker {
     std::uint32_t root_;
     std::uint32_t root_filter_ = none;
     bool root_joins_ = true;
+    unsigned join_nesting_ = 0;
     bool started_ = false;
     std::size_t base_ = 0;  ///< frames that belong to the walk this one began in
     std::vector<Frame> frames_;

@@ -2,10 +2,10 @@
 #include "runner/commands/cfg_inputs.hpp"
 
 #include "cfg/cache.hpp"
+#include "runner/support/error.hpp"
 
 #include <filesystem>
 #include <iostream>
-#include <iterator>
 #include <map>
 #include <optional>
 
@@ -15,12 +15,23 @@
 namespace vt {
 namespace {
 
-cfg::Input file_or_stdin(const std::string& path) {
-    if (path != "-") {
-        return cfg::Input::file(path);
+/// All of standard input, but no more than a configuration may have.
+std::string read_stdin(std::size_t limit) {
+    std::string text;
+    std::vector<char> piece(64U << 10);
+    while (std::cin) {
+        std::cin.read(piece.data(), static_cast<std::streamsize>(piece.size()));
+        text.append(piece.data(), static_cast<std::size_t>(std::cin.gcount()));
+        if (text.size() > limit) {
+            throw Error(fmt::format("standard input has more than {} bytes (limit total_bytes)", limit));
+        }
     }
-    std::string text((std::istreambuf_iterator<char>(std::cin)), std::istreambuf_iterator<char>());
-    return cfg::Input::string(std::move(text), "<stdin>");
+    return text;
+}
+
+cfg::Input file_or_stdin(const std::string& path, const cfg::Limits& limits) {
+    return path == "-" ? cfg::Input::string(read_stdin(limits.total_bytes), "<stdin>")
+                       : cfg::Input::file(path);
 }
 
 cfg::Input assignment(const std::string& text) {
@@ -31,14 +42,14 @@ cfg::Input assignment(const std::string& text) {
     return cfg::Input::assign(text.substr(0, equals), text.substr(equals + 1));
 }
 
-cfg::Input input_of(const std::string& option, const std::string& text) {
+cfg::Input input_of(const std::string& option, const std::string& text, const cfg::Limits& limits) {
     if (option == "--only") {
         return cfg::Input::only(text);
     }
     if (option == "--no") {
         return cfg::Input::no(text);
     }
-    return option == "--set" ? assignment(text) : file_or_stdin(text);
+    return option == "--set" ? assignment(text) : file_or_stdin(text, limits);
 }
 
 }  // namespace
@@ -74,7 +85,7 @@ cfg::Program read_cfg_inputs(const CLI::App& command, const CfgInputs& inputs) {
         }
         const std::size_t index = used[option]++;
         if (index < option->results().size()) {
-            ordered.push_back(input_of(name, option->results()[index]));
+            ordered.push_back(input_of(name, option->results()[index], inputs.options.limits));
         }
     }
     const auto directory =
