@@ -32,7 +32,8 @@ TEST_CASE("a local shell is a session like any other") {
     CHECK(session->cmd("echo hello", {.timeout = patience}) == "hello\n");
     CHECK(session->cmd_status_output("(echo x; exit 3)", {.timeout = patience}) ==
           std::pair<int, std::string>(3, "x\n"));
-    session->sendline("sleep 60");
+    session->sendline("sh -c 'echo started; exec sleep 60'");
+    session->read_until_output_matches({"started"}, patience);
     session->sendcontrol('c');
     session->read_up_to_prompt(patience);
     CHECK(session->is_alive());
