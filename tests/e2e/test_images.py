@@ -4,7 +4,9 @@
 import hashlib
 import subprocess
 
+import debian_image
 import pytest
+from jobs import BUILD
 
 KEEP_CHANGES = "[vt.setup]\nbackup_image_before_test = False\nrestore_image_after_test = False\n"
 
@@ -120,3 +122,27 @@ def test_a_lost_guest_is_noticed_at_once(vm_site, test):
     if test == "panics":
         assert b"sysrq triggered crash" in job.only.file("serial-serial0-avocado-vt-vm1.log")
         assert (job.only.logdir / "screendump-avocado-vt-vm1.png").exists()
+
+
+def test_a_users_own_guest_of_four_lines(site):
+    """Debian, made by mmdebstrap: defined by a file in the data directory, run, and still there afterwards."""
+    missing = debian_image.missing_tools()
+    if missing:
+        pytest.skip("no Debian image without " + ", ".join(missing))
+    base = debian_image.debian_image(BUILD / "e2e" / "cache")
+    image = site.data / "images/my-debian.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", str(base), str(image)], check=True)
+    before = digest(image)
+    definition = site.data / "guest-os/Linux/LinuxCustom/mine.cfg"
+    definition.parent.mkdir(parents=True, exist_ok=True)
+    definition.write_text(
+        f"- Mine:\n    image_name = images/my-debian\n    password = {debian_image.PASSWORD}\n    mem = 1024\n"
+    )
+    bootstrap = ["vt-bootstrap", "--vt-type", "qemu", "--vt-skip-verify-download-assets"]
+    assert site.avocado(*bootstrap).returncode == 0
+    listed = site.avocado("vt-list-guests", "--vt-type", "qemu", "--guest-os", "LinuxCustom")
+    assert "Linux.LinuxCustom.Mine" in listed.stdout, listed.output
+    job = site.run("uptime", options=["--vt-guest-os", "LinuxCustom.Mine"], timeout=400)
+    assert job.only.status == "PASS", job.only
+    assert "load average" in job.only.log
+    assert digest(image) == before
