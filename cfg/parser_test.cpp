@@ -238,3 +238,15 @@ TEST_CASE("a text has a name in messages, in file maps it is a string like any o
     CHECK_THROWS_WITH_AS(parse({Input::string("only\n", "<stdin>")}), doctest::Contains("<stdin>:1:"),
                          ParserError);
 }
+
+TEST_CASE("of a very long line an error shows the part around the place") {
+    const ErrorReport report =
+        refusal("only " + std::string(9000, 'a') + " é,,b" + std::string(9000, 'c') + "\n");
+    CHECK(report.where.column == 9009);
+    CHECK(report.line.size() < 5000);
+    const std::string text = ParserError(report).what();
+    const std::size_t line = text.find('\n') + 1;
+    const std::size_t caret = text.find('\n', line) + 1;
+    CHECK(text.find("é,,b", line) < caret);
+    CHECK(text.find('^', caret) != std::string::npos);
+}

@@ -14,6 +14,9 @@ namespace {
 /// How the file maps call whatever is no file.
 constexpr std::string_view text_name = "<string>";
 
+/// Bytes of a line that an error report keeps.
+constexpr std::size_t longest_shown = 4096;
+
 struct OperatorSign {
     std::size_t position = std::string_view::npos;
     std::size_t length = 0;
@@ -71,11 +74,22 @@ ErrorReport Reader::report(std::string message, std::string expected, std::size_
     ErrorReport result;
     result.message = std::move(message);
     result.expected = std::move(expected);
-    result.line = std::string(source.line.text);
     result.indent = static_cast<std::uint32_t>(std::max<std::int64_t>(source.line.indent, 0));
-    const auto before =
-        unicode::count(source.line.text.substr(0, std::min(position, source.line.text.size())));
-    result.where = {source.path, source.line.number, result.indent + static_cast<std::uint32_t>(before) + 1};
+    const std::string_view line = source.line.text;
+    position = std::min(position, line.size());
+    result.where = {source.path, source.line.number,
+                    result.indent + static_cast<std::uint32_t>(unicode::count(line.substr(0, position))) + 1};
+    // Of a very long line only what is around the place.
+    std::size_t first = position > longest_shown / 2 ? position - longest_shown / 2 : 0;
+    while (first > 0 && (static_cast<unsigned char>(line[first]) & 0xC0U) == 0x80U) {
+        --first;
+    }
+    std::size_t last = std::min(line.size(), first + longest_shown);
+    while (last < line.size() && (static_cast<unsigned char>(line[last]) & 0xC0U) == 0x80U) {
+        ++last;
+    }
+    result.indent += static_cast<std::uint32_t>(unicode::count(line.substr(0, first)));
+    result.line = std::string(line.substr(first, last - first));
     for (std::size_t i = frames_.size() - 1; i-- > 0;) {
         result.included_from.push_back({frames_[i]->path, frames_[i]->line.number, 0});
     }
