@@ -5,7 +5,6 @@
 #include "cfg/regex.hpp"
 
 #include <algorithm>
-#include <cstring>
 
 #include <fmt/core.h>
 
@@ -298,7 +297,7 @@ char* Record::reserve(std::size_t size) {
 
 std::string_view Record::store(std::string_view text) {
     char* place = reserve(text.size());
-    std::memcpy(place, text.data(), text.size());
+    text.copy(place, text.size());
     return {place, text.size()};
 }
 
@@ -307,8 +306,8 @@ Value Record::concatenate(const Value& first, const Value& second) {
         return first.text.empty() ? second : first;
     }
     char* place = reserve(first.text.size() + second.text.size());
-    std::memcpy(place, first.text.data(), first.text.size());
-    std::memcpy(place + first.text.size(), second.text.data(), second.text.size());
+    first.text.copy(place, first.text.size());
+    second.text.copy(place + first.text.size(), second.text.size());
     return {{place, first.text.size() + second.text.size()}, first.plain && second.plain};
 }
 

@@ -9,7 +9,6 @@
 #include "cfg/size_value.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <unordered_map>
 
 #include <fmt/core.h>
@@ -143,7 +142,7 @@ Value Record::substitute(Range pieces, const Stmt& statement) {
     std::size_t filled = 0;
     bool odd = false;
     for (const std::string_view part : parts) {
-        std::memcpy(place + filled, part.data(), part.size());
+        part.copy(place + filled, part.size());
         filled += part.size();
     }
     for (std::size_t i = 0; i < size; ++i) {
@@ -284,7 +283,7 @@ std::vector<std::pair<std::string_view, std::string_view>> Record::file_map(bool
         for (std::size_t i = maps_.size(); i-- > 0;) {
             if (maps_[i].file == file) {
                 const std::string_view text = bare ? maps_[i].shortname : maps_[i].name;
-                std::memcpy(place + filled, text.data(), text.size());
+                text.copy(place + filled, text.size());
                 filled += text.size();
                 place[filled++] = '.';
             }
