@@ -275,7 +275,10 @@ class Supervisor {
 
     /// Lines of one logger that come together go together: Avocado takes messages one at a time, and slowly.
     void take(const LogLine& event) {
-        remember(event.line);
+        // The lines of a long list (the parameters) explain no death.
+        if (!event.line.starts_with("    ")) {
+            remember(event.line, last_lines_);
+        }
         if (lines_ && (lines_->level != event.level || lines_->logger != event.logger ||
                        lines_->line.size() > longest_batch)) {
             post_lines();
@@ -317,20 +320,30 @@ class Supervisor {
             return;
         }
         post_lines();
-        remember(whole);
+        remember(whole, name == "stderr" ? last_errors_ : last_lines_);
         outbox_.post(messages_.stream(name, whole));
     }
 
     /// Keeps the last lines, for the reason of a body that cannot give one.
-    void remember(std::string_view text) {
+    static void remember(std::string_view text, std::deque<std::string>& lines) {
         for (const auto& line : split(text, '\n')) {
             if (auto clean = one_line(line, 300); !clean.empty()) {
-                last_lines_.push_back(std::move(clean));
+                lines.push_back(std::move(clean));
             }
         }
-        while (last_lines_.size() > remembered_lines) {
-            last_lines_.pop_front();
+        while (lines.size() > remembered_lines) {
+            lines.pop_front();
         }
+    }
+
+    /// What was said on standard error is the nearest to a cause, whenever it was read.
+    std::string last_words() const {
+        auto lines = last_lines_;
+        lines.insert(lines.end(), last_errors_.begin(), last_errors_.end());
+        while (lines.size() > std::max(remembered_lines, last_errors_.size() + 1)) {
+            lines.pop_front();
+        }
+        return join({lines.begin(), lines.end()}, " | ");
     }
 
     /// After the body's end: ends whatever it left, and takes the last of its words.
@@ -389,9 +402,8 @@ class Supervisor {
         TestResult result{Status::error, {}, "TestProcessError", {}, {}};
         result.returncode = end_->signal != 0 ? -end_->signal : end_->code;
         result.reason = fmt::format("The test's process ended before the test did: {}", end_->text());
-        if (!last_lines_.empty()) {
-            result.reason +=
-                fmt::format(". The last it said: {}", join({last_lines_.begin(), last_lines_.end()}, " | "));
+        if (const auto words = last_words(); !words.empty()) {
+            result.reason += fmt::format(". The last it said: {}", words);
         }
         return result;
     }
@@ -433,8 +445,9 @@ class Supervisor {
     LineSplitter error_;
     std::vector<pid_t> spared_;
     std::vector<fs::path> job_dirs_;
-    std::deque<std::string> last_lines_;
-    std::optional<LogLine> lines_;  ///< formatted, not yet posted
+    std::deque<std::string> last_lines_;   ///< of the log and standard output
+    std::deque<std::string> last_errors_;  ///< of standard error
+    std::optional<LogLine> lines_;         ///< formatted, not yet posted
     Deadline lines_due_ = Deadline::never();
 
     std::optional<TestResult> result_;        ///< the body's own

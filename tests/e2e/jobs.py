@@ -217,10 +217,11 @@ class Site:
 
     def leftovers(self):
         """Files in the runtime directory that a run left, but for empty locks and what is meant to be kept."""
+        spared = (self.runtime / "journal", self.runtime / "journal/reap.lock")
         return sorted(
             str(path.relative_to(self.runtime))
             for path in self.runtime.rglob("*")
-            if path.parts[len(self.runtime.parts)] not in ("locks", "cache") and path not in (self.runtime / "journal", self.runtime / "journal/reap.lock")
+            if path.parts[len(self.runtime.parts)] not in ("locks", "cache") and path not in spared
         )
 
     def add_provider(self, name, section="generic"):

@@ -71,7 +71,9 @@ def test_a_failing_test_that_keeps_its_machine(site, tmp_path):
     forget(site)
     image = tmp_path / "tiny.qcow2"
     os.system(f"qemu-img create -q -f qcow2 {image} 16M")
-    params = [f"images_base_dir={tmp_path}", "image_name_image1=tiny", "kill_vm_avocado-vt-vm1=no", "kill_unresponsive_vms=no"]
+    # A machine into which nobody can log in would be ended.
+    params = [f"images_base_dir={tmp_path}", "image_name_image1=tiny"]
+    params += ["kill_vm_avocado-vt-vm1=no", "kill_unresponsive_vms=no"]
     job = site.run("vm.fails", "vm.nothing", "vm.with_more_memory", params=params)
     assert [test.status for test in job.tests] == ["FAIL", "PASS", "PASS"], job.tests
     assert told(site, "fails")["qemu"] == told(site, "nothing")["qemu"]

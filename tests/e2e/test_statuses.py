@@ -89,7 +89,7 @@ FILES = [
     ("so_no_library", "ERROR", r"the test .*file_so_no_library\.so cannot be loaded: .*"),
     ("so_no_entry", "ERROR", r".*file_so_no_entry\.so is a shared object but no test: .*VT_TEST.*"),
     ("so_missing_symbol", "ERROR", r"the test .* cannot be loaded: .*undefined symbol: function_that_nobody_has"),
-    ("so_other_version", "ERROR", r"the test .* was built for version 4711 of the test API, this runner has version 1.*"),
+    ("so_other_version", "ERROR", r"the test .* was built for version 4711 of the test API, .* has version 1.*"),
 ]
 EXPECTED = [
     (f"{group}.{name}", status, reason)

@@ -97,8 +97,15 @@ def _hint(error):
     return ""
 
 
+def _words(error):
+    """The exception's text; of a login that timed out its output, which says what happened, without more around it."""
+    if type(error).__name__ == "LoginTimeoutError" and getattr(error, "output", None):
+        return str(error.output)
+    return str(error)
+
+
 def _reason(error, status):
-    text = str(error)
+    text = _words(error)
     if isinstance(error, SystemExit):
         text = "the test ended itself by sys.exit(%s)" % (text or "0")
     elif isinstance(error, SyntaxError) and error.filename:

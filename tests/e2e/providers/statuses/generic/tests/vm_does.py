@@ -30,7 +30,7 @@ def stays(test, params, env, vm):
 
 def fills_disk(test, params, env, vm):
     session = vm.wait_for_login()
-    session.cmd("dd if=/dev/zero of=/dev/vdb bs=1M count=10 oflag=direct", timeout=8)
+    session.cmd("dd if=/dev/zero of=/dev/vdb bs=1M count=10 oflag=direct", timeout=5)
     test.fail("the disk took it")
 
 
