@@ -31,6 +31,7 @@ check: deps build venv bootstrap
 
 # What takes too long for every day.
 soak: build venv bootstrap
+	@tools/fuzz.sh 600
 	@PATH=$(CURDIR)/build/release/bin:$$PATH build/venv/bin/python3 -m pytest -q -ra -m soak tests
 
 # Each benchmark prints its own table; upstream's figures come from build/peer.

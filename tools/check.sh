@@ -32,7 +32,14 @@ passed=$((passed + p))
 failed=$((failed + f))
 skipped=$((skipped + s))
 
+step "Upstream Avocado-VT, to compare with (build/peer)"
+if ! tools/peer.sh; then
+    failed=$((failed + 1))
+fi
+
 step "Tests across layers (pytest tests/)"
+PEER_SITE=$(echo "$build"/peer/lib/python3*/site-packages)
+export PEER_SITE
 PATH="$build/release/bin:$PATH" "$build/venv/bin/python3" -m pytest -q -ra tests 2>&1 | tee "$build/pytest.log"
 if ! grep -qE "[0-9]+ (passed|failed|skipped|error)" "$build/pytest.log"; then
     failed=$((failed + 1))
@@ -40,6 +47,20 @@ fi
 passed=$((passed + $(count passed "$build/pytest.log")))
 failed=$((failed + $(count failed "$build/pytest.log") + $(count "errors\{0,1\}" "$build/pytest.log")))
 skipped=$((skipped + $(count skipped "$build/pytest.log")))
+
+# A skip hides a test as surely as a deletion, so each has to be on the list.
+unexpected=$(grep '^SKIPPED' "$build/pytest.log" | grep -vFf tests/allowed-skips.txt)
+if [ -n "$unexpected" ]; then
+    printf 'Skipped, but not on the list tests/allowed-skips.txt:\n%s\n' "$unexpected"
+    failed=$((failed + 1))
+fi
+
+step "Fuzzers, a few seconds each (build/fuzz)"
+if tools/fuzz.sh 5; then
+    passed=$((passed + 1))
+else
+    failed=$((failed + 1))
+fi
 
 step "Format"
 if make -s format-check; then

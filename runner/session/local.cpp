@@ -253,9 +253,10 @@ LocalSession local_session(IoLoop& loop, const std::string& command, const Shell
     UniqueFd ours(ends[0]);
     const UniqueFd theirs(ends[1]);
     const int slave = pty.slave.get();
-    state->pid =
-        process::spawn({.argv = {"/bin/sh", "-c", leader, "sh", command}},
-                       {{slave, 0}, {slave, 1}, {slave, 2}, {theirs.get(), 3}}, process::Leads::session);
+    process::Command shell;
+    shell.argv = {"/bin/sh", "-c", leader, "sh", command};
+    state->pid = process::spawn(shell, {{slave, 0}, {slave, 1}, {slave, 2}, {theirs.get(), 3}},
+                                process::Leads::session);
     UniqueFd pidfd = process::open_pidfd(state->pid);
     UniqueFd duplicate(checked(::fcntl(pty.master.get(), F_DUPFD_CLOEXEC, 0), "duplicate a terminal"));
     state->master = std::move(pty.master);

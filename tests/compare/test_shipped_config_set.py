@@ -19,8 +19,9 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 SHARE = REPOSITORY / "cfg" / "share"
 CORPUS = pathlib.Path(os.environ.get("VT_CORPUS", REPOSITORY.parent / "shared" / "corpus" / "qemu"))
 
-if os.environ.get("PEER_SITE"):
-    sys.path.insert(0, os.environ["PEER_SITE"])
+sites = [os.environ["PEER_SITE"]] if os.environ.get("PEER_SITE") else []
+sites += [str(site) for site in (REPOSITORY / "build/peer/lib").glob("python3*/site-packages")]
+sys.path[:0] = sites
 cartesian_config = pytest.importorskip("virttest.cartesian_config", reason="upstream's parser is not installed")
 if not hasattr(cartesian_config, "Lexer"):
     pytest.skip("virttest.cartesian_config is ours, not upstream's", allow_module_level=True)
