@@ -29,8 +29,11 @@ constexpr Seconds retry_interval{0.1};
 /// back-off while a fresh one gets through; more would meet the limits that SSH servers set on
 /// unauthenticated connections.
 constexpr std::size_t most_attempts = 4;
-/// How long an unanswered connection is kept once the others are unanswered too; grows, for very slow guests.
-constexpr Seconds first_patience{1.0};
+/// How long an unanswered connection is kept once the others are unanswered too: a part of the time already
+/// waited, since a guest that is slow to boot is slow to answer too, and a delay in proportion to the wait is
+/// hardly felt.
+constexpr double patience_part = 0.2;
+constexpr Seconds shortest_patience{1.0};
 constexpr Seconds longest_patience{10.0};
 
 using Addresses = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
@@ -100,14 +103,18 @@ class BannerHunt {
         }
         if (attempts_.size() >= most_attempts) {
             attempts_.erase(attempts_.begin());
-            patience_ = std::min(patience_ * 1.25, longest_patience);
         }
         ++started_;
         start();
         const auto pause =
-            attempts_.size() >= most_attempts ? patience_ / double(most_attempts) : retry_interval;
+            attempts_.size() >= most_attempts ? patience() / double(most_attempts) : retry_interval;
         next_start_ =
             Clock::now() + std::chrono::duration_cast<Clock::duration>(std::max(pause, retry_interval));
+    }
+
+    Seconds patience() const {
+        return std::clamp(Seconds(Clock::now() - begin_) * patience_part, shortest_patience,
+                          longest_patience);
     }
 
     void start() {
@@ -232,7 +239,7 @@ class BannerHunt {
     std::vector<Attempt> attempts_;  ///< oldest first
     std::size_t started_ = 0;
     Clock::time_point next_start_ = Clock::now();
-    Seconds patience_ = first_patience;
+    const Clock::time_point begin_ = Clock::now();
     std::string last_seen_ = "nothing";
 };
 
