@@ -41,23 +41,14 @@ std::vector<std::string> own_lists(const fs::path& state) {
     return {"-o", "Dir::State=" + state.string(), "-o", "Dir::Cache=" + (state / "cache").string()};
 }
 
-std::vector<PackageSource> package_sources(const GuestRecipe& recipe, const fs::path& cache_dir) {
+std::vector<PackageSource> package_sources(const fs::path& cache_dir) {
     const auto refreshed = cache_dir / "apt";
-    const auto foreign = cache_dir / "apt-debian";
-    for (const auto& state : {refreshed, foreign}) {
-        make_private_directory(state / "lists" / "partial");
-        make_private_directory(state / "cache" / "archives" / "partial");
-    }
-    const auto list = foreign / "sources.list";
-    write_file_atomically(list, recipe.apt_sources);
-    auto debian = own_lists(foreign);
-    debian.insert(debian.end(),
-                  {"-o", "Dir::Etc::SourceList=" + list.string(), "-o", "Dir::Etc::SourceParts=/dev/null"});
+    make_private_directory(refreshed / "lists" / "partial");
+    make_private_directory(refreshed / "cache" / "archives" / "partial");
     // The binary caches beside the lists belong to root; ours are kept here.
     return {
         {"the host's package lists", {"-o", "Dir::Cache=" + (refreshed / "cache").string()}, false},
         {"fresh lists from the host's package sources", own_lists(refreshed), true},
-        {"Debian's own package sources", debian, true},
     };
 }
 
@@ -230,7 +221,7 @@ std::vector<PackageRecord> parse_package_records(std::string_view text) {
 std::vector<FetchedPackage> fetch_packages(const GuestRecipe& recipe, const fs::path& cache_dir,
                                            const Say& say, const Deadline& deadline) {
     std::vector<std::string> reasons;
-    for (const auto& source : package_sources(recipe, cache_dir)) {
+    for (const auto& source : package_sources(cache_dir)) {
         try {
             return fetch_from(source, recipe, cache_dir, say, deadline);
         } catch (const TimeoutError&) {

@@ -138,7 +138,6 @@ GuestRecipe load_guest_recipe(const fs::path& dir) {
     };
     recipe.syslinux_config = fill(part("syslinux.cfg"));
     recipe.initramfs_init = fill(part("initramfs/init"));
-    recipe.apt_sources = part("apt-sources.list");
     constexpr std::string_view rootfs = "rootfs/";
     for (const auto& [path, text] : texts) {
         if (path.starts_with(rootfs)) {

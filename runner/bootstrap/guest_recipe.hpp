@@ -28,7 +28,6 @@ struct GuestRecipe {
     std::string syslinux_config;
     std::string initramfs_init;
     std::map<std::string, std::string> rootfs;  ///< path below / to content; "#!" makes it executable
-    std::string apt_sources;                    ///< for hosts that have none of their own
     std::string digest;                         ///< SHA-256 of it all and of the builder's version
 };
 
