@@ -74,7 +74,8 @@ void add_cfg_inputs(CLI::App& command, CfgInputs& inputs, bool many_files) {
     command.add_option("--cache", inputs.cache, "Directory that keeps compiled configurations");
 }
 
-cfg::Program read_cfg_inputs(const CLI::App& command, const CfgInputs& inputs) {
+cfg::Program read_cfg_inputs(const CLI::App& command, const CfgInputs& inputs,
+                             const std::vector<cfg::Input>& more) {
     // Each option keeps its values in their own order; which option came next is what parse_order() tells.
     std::map<const CLI::Option*, std::size_t> used;
     std::vector<cfg::Input> ordered;
@@ -88,6 +89,7 @@ cfg::Program read_cfg_inputs(const CLI::App& command, const CfgInputs& inputs) {
             ordered.push_back(input_of(name, option->results()[index], inputs.options.limits));
         }
     }
+    ordered.insert(ordered.end(), more.begin(), more.end());
     const auto directory =
         inputs.cache.empty() ? std::nullopt : std::optional<std::filesystem::path>(inputs.cache);
     return cfg::load(ordered, inputs.options, directory);

@@ -31,7 +31,8 @@ struct CfgInputs {
 void add_cfg_inputs(CLI::App& command, CfgInputs& inputs, bool many_files);
 
 /// Reads the inputs of a command that has been parsed, in the order in which they stood; `-` is standard
-/// input. Throws CLI::ParseError for `--set` without `=`, and what cfg::load throws.
-cfg::Program read_cfg_inputs(const CLI::App& command, const CfgInputs& inputs);
+/// input. \p more follows them. Throws CLI::ParseError for `--set` without `=`, and what cfg::load throws.
+cfg::Program read_cfg_inputs(const CLI::App& command, const CfgInputs& inputs,
+                             const std::vector<cfg::Input>& more = {});
 
 }  // namespace vt

@@ -104,3 +104,13 @@ def test_explain_and_lint(tmp_path):
     assert json.loads(out)[0]["rule"] == "filter-matches-nothing"
     (tmp_path / "two.cfg").write_text(TWO, encoding="utf-8")
     assert cfg("lint", "two.cfg", cwd=tmp_path) == (0, "", "")
+
+
+def test_explain_takes_a_filter_that_one_test_matches(tmp_path):
+    (tmp_path / "many.cfg").write_text("variants:\n  - x:\n  - y:\nvariants:\n  - p:\n    k = 1\n  - q:\n", encoding="utf-8")
+    status, out, _ = cfg("explain", "many.cfg", "--test", "x..p", "k", cwd=tmp_path)
+    assert status == 0 and out.startswith("p.x\n") and "many.cfg:6:5: k = 1" in out
+    status, out, _ = cfg("explain", "many.cfg", "--test", "p", "k", cwd=tmp_path)
+    assert status == 1 and "matches 2 tests" in out and "near: p.y" in out
+    status, out, _ = cfg("explain", "many.cfg", "--test", "p..", "--no", "p", cwd=tmp_path)
+    assert status == 1 and "no test 'p..' comes out" in out
