@@ -64,7 +64,11 @@ class Dictionaries {
         return *key;
     }
 
+    /// Without variants there are none.
     static void add_maps(const py::dict& dict, const cfg::Dictionary& made) {
+        if (made.name_map.empty()) {
+            return;
+        }
         dict["_name_map_file"] = map_of(made.name_map);
         dict["_short_name_map_file"] = map_of(made.short_name_map);
     }

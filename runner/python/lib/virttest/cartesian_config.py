@@ -5,6 +5,7 @@
 Run as a program it prints what a configuration expands to.
 """
 
+import contextlib
 import logging
 import os
 import re
@@ -65,6 +66,35 @@ if __name__ == "__main__":
     from virttest.cartesian_config import LexerError, MissingIncludeError, ParserError  # noqa: F811
 
 
+class Label:
+    """A name in a filter; two names are that of a block of variants and that of the variant in it."""
+
+    def __init__(self, name, next_name=None):
+        self.name, self.var_name = (name, None) if next_name is None else (next_name, name)
+        self.long_name = self.name if self.var_name is None else "(%s=%s)" % (self.var_name, self.name)
+
+    def __str__(self):
+        return self.long_name
+
+    __repr__ = __str__
+
+
+class OnlyFilter:
+    """What multiply_join() takes: alternatives, each a list of parts, each a list of labels; and its line."""
+
+    def __init__(self, lfilter, line):
+        self.filter = lfilter
+        self.line = line
+
+    def __repr__(self):
+        return "Only %s" % (self.filter,)
+
+
+def _filter_text(word):
+    """A word of a filter as it is written in a configuration."""
+    return "..".join(".".join(str(label) for label in part) for part in word)
+
+
 class Parser:
     """Reads configurations, each after what was read before, and expands them."""
 
@@ -76,19 +106,25 @@ class Parser:
         self.only_filters = []
         self.no_filters = []
         self.assignments = []
-        keep_suffixes = options is not None and not options.skipdups
-        #: What was read; only good for get_dicts() of this parser.
-        self.node = _vt.CfgParser(bool(defaults), [str(name) for name in expand_defaults], keep_suffixes)
+        self._read = []  # what was read, in order, for multiply_join()
+        #: What was read; only good for the methods of this parser.
+        self.node = self._core()
         if filename:
             self.parse_file(filename)
 
+    def _core(self):
+        keep_suffixes = options is not None and not options.skipdups
+        return _vt.CfgParser(bool(self.defaults), [str(name) for name in self.expand_defaults], keep_suffixes)
+
     def parse_file(self, filename):
         """Reads a file."""
+        self._read.append(("parse_file", os.path.abspath(filename)))
         self.node.parse_file(os.fspath(filename))
         self.filename = filename
 
     def parse_string(self, s):
         """Reads a text."""
+        self._read.append(("parse_string", s))
         self.node.parse_string(s)
 
     def _statement(self, kept, text):
@@ -109,11 +145,43 @@ class Parser:
 
     def get_dicts(self, node=None, ctx=(), content=(), shortname=(), dep=()):
         """Yields the dictionaries, each made when it is asked for."""
-        if node not in (None, self.node) or ctx or content or shortname or dep:
-            raise NotImplementedError("expanding a part of a configuration by hand is not supported")
+        self._whole_only(node, ctx, content, shortname, dep)
         yield from self.node.dictionaries()
 
+    #: The engine drops suffixes and joins by itself: there is no plainer form of its dictionaries.
     get_dicts_plain = get_dicts
+
+    def multiply_join(self, onlys, node=None, ctx=(), content=(), shortname=(), dep=()):
+        """Yields every combination of one dictionary per filter, the first filter slowest, as `join` does.
+
+        onlys: (file name, line number, OnlyFilter), as upstream has them.
+        """
+        self._whole_only(node, ctx, content, shortname, dep)
+        words = []
+        for _, _, only in onlys:
+            if len(only.filter) != 1:
+                raise ValueError("a filter of a join has one alternative, this one has %d" % len(only.filter))
+            words.append(_filter_text(only.filter[0]))
+        core = self._core()
+        for method, text in self._read:
+            # What was refused before is refused again, and what stood before it counts again.
+            with contextlib.suppress(ParserError, MissingIncludeError, OSError):
+                getattr(core, method)(text)
+        if words:
+            core.parse_string("join " + " ".join(words))
+        yield from core.dictionaries()
+
+    def mk_name(self, n1, n2):
+        """The name of two joined dictionaries: the dotted beginning they share stands once."""
+        common = os.path.commonprefix([n1, n2])
+        if common in (n1, n2):
+            raise ValueError("the join of %r and %r has no name, because one begins the other" % (n1, n2))
+        dot = common.rfind(".")
+        return n1 + n2[dot:] if dot > 0 else n1 + "." + n2
+
+    def _whole_only(self, node, ctx, content, shortname, dep):
+        if node not in (None, self.node) or ctx or content or shortname or dep:
+            raise NotImplementedError("expanding a part of a configuration by hand is not supported")
 
 
 def convert_data_size(size, default_sufix="B"):
@@ -126,7 +194,7 @@ def convert_data_size(size, default_sufix="B"):
 
 def compare_string(str1, str2):
     """-1, 0 or 1 as the first number, or size if either has a unit, is less, equal or greater."""
-    sizes = re.search("[BKMGT]", str1 + str2, re.IGNORECASE)
+    sizes = re.search("[BKMGT]", str1 + str2, re.IGNORECASE | re.ASCII)
     first, second = (convert_data_size(text, "M") if sizes else int(text) for text in (str1, str2))
     return (first > second) - (first < second)
 
