@@ -134,7 +134,7 @@ struct Guardian::Impl {
         if (!packet) {
             throw Error("the job's guardian is gone, and with it the job's VMs");
         }
-        const auto reply = json::parse(packet->text);
+        auto reply = json::parse(packet->text);
         if (reply.contains("error")) {
             const auto text = reply.at("error").get<std::string>();
             if (reply.value("kind", "") == "not_found") {

@@ -15,7 +15,8 @@
 namespace vt::process {
 namespace {
 
-constexpr std::size_t longest_packet = 128 * 1024;  // well below the kernel's default socket buffer
+constexpr std::size_t longest_packet =
+    std::size_t{128} * 1024;  // well below the kernel's default socket buffer
 
 }  // namespace
 

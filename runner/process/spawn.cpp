@@ -99,7 +99,7 @@ class Environment {
             }
         }
         for (const auto& [name, value] : changes) {
-            texts_.push_back(name + "=" + value);
+            texts_.push_back(fmt::format("{}={}", name, value));
         }
         for (auto& text : texts_) {
             pointers_.push_back(text.data());

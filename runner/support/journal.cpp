@@ -119,6 +119,7 @@ std::vector<fs::path> dead_journals(const fs::path& dir) {
     }
     std::sort(found.begin(), found.end());
     std::vector<fs::path> paths;
+    paths.reserve(found.size());
     for (auto& [time, path] : found) {
         paths.push_back(std::move(path));
     }
