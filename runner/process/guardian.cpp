@@ -218,13 +218,10 @@ ExitStatus GuardedProcess::wait(const Deadline& deadline) {
                 fmt::format("{} did not end within {:g} s", impl_->name, deadline.total().count()));
         }
     }
-    // The guardian hears of the end from the same kernel event; its answer may be a moment behind ours.
-    for (auto known = status();; known = status()) {
-        if (known) {
-            return *known;
-        }
-        ::poll(nullptr, 0, 1);
+    if (const auto known = status()) {
+        return *known;
     }
+    throw Error(fmt::format("{} ended, but the guardian does not know how", impl_->name));
 }
 
 void GuardedProcess::signal(int signal) {

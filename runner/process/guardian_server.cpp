@@ -179,6 +179,10 @@ class GuardianServer {
             end(*ward);
             wards_.remove_if([&](const Ward& other) { return &other == ward; });
         } else if (op == "status") {
+            // The client may have heard of the end from the pidfd before this loop has.
+            if (pollfd ended{ward->pidfd.get(), POLLIN, 0}; ::poll(&ended, 1, 0) > 0) {
+                collect(*ward);
+            }
             if (!ward->status) {
                 return {{"running", true}};
             }
