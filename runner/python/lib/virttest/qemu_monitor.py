@@ -79,7 +79,30 @@ class QMPEventError(MonitorError):
     """An event that a command should cause did not come."""
 
 
-class HumanMonitor:
+class Monitor:
+    """What both kinds of monitor do with the same words."""
+
+    def close(self):
+        """Ends the connection."""
+        self._core.close()
+
+    def quit(self):
+        """Ends QEMU; the connection may be lost before it answers."""
+        try:
+            self.cmd("quit")
+        except MonitorError as error:
+            LOG.debug("QEMU ended: %s", error)
+
+    def system_powerdown(self):
+        """Presses the guest's power button."""
+        return self.cmd("system_powerdown")
+
+    def system_reset(self):
+        """Resets the machine."""
+        return self.cmd("system_reset")
+
+
+class HumanMonitor(Monitor):
     """A human monitor of a VM: lines in, text out."""
 
     protocol = "human"
@@ -121,31 +144,12 @@ class HumanMonitor:
         """True if QEMU answers."""
         return self._core.is_responsive(self.RESPONSE_TIMEOUT)
 
-    def close(self):
-        """Ends the connection."""
-        self._core.close()
-
-    def quit(self):
-        """Ends QEMU; the connection may be lost before it answers."""
-        try:
-            self.cmd("quit")
-        except MonitorError as error:
-            LOG.debug("QEMU ended: %s", error)
-
-    def system_powerdown(self):
-        """Presses the guest's power button."""
-        return self.cmd("system_powerdown")
-
-    def system_reset(self):
-        """Resets the machine."""
-        return self.cmd("system_reset")
-
     def screendump(self, filename, debug=True):
         """Writes the screen to a file, as PPM."""
         return self.cmd("screendump %s" % filename, debug=debug)
 
 
-class QMPMonitor:
+class QMPMonitor(Monitor):
     """A QMP monitor of a VM. A reply is what QEMU put under "return"."""
 
     protocol = "qmp"
@@ -241,25 +245,6 @@ class QMPMonitor:
             raise MonitorNotSupportedCmdError(
                 "Not supported cmd in monitor '%s'    (cmd: %s)" % (self.name, cmd)
             )
-
-    def close(self):
-        """Ends the connection."""
-        self._core.close()
-
-    def quit(self):
-        """Ends QEMU; the connection may be lost before it answers."""
-        try:
-            self.cmd("quit")
-        except MonitorError as error:
-            LOG.debug("QEMU ended: %s", error)
-
-    def system_powerdown(self):
-        """Presses the guest's power button."""
-        return self.cmd("system_powerdown")
-
-    def system_reset(self):
-        """Resets the machine."""
-        return self.cmd("system_reset")
 
     def screendump(self, filename, debug=True):
         """Writes the screen to a file, as PPM."""
