@@ -7,6 +7,7 @@ import shutil
 import subprocess
 
 import pytest
+from jobs import wait_until
 
 # One job of the variants in bad.cfg: status, and the whole reason as a regular expression.
 QEMU_SAID = r"VM avocado-vt-vm1: QEMU \(pid \d+\) ended with exit status 1; it said: .*"
@@ -305,20 +306,36 @@ def test_full_disk_below_the_results(site):
 
 
 def test_two_jobs_on_one_image(site, images):
-    """The second waits for the first; both pass."""
+    """The second waits for the first, and says so; both pass."""
+    go = site.root / "first-may-end"
+    told = site.root / "holds.json"
+    for path in (go, told):
+        path.unlink(missing_ok=True)
     words = ["run", "--vt-type", "qemu", "--vt-extra-params", "image_name_image1=images/tiny", "--vt-extra-params"]
     before = site.results_dirs()
-    first = site.start(*words, "seconds=3", "--", "vm.stays")
-    second = site.start(*words, "seconds=3", "--", "vm.stays")
-    outputs = [process.communicate(timeout=100)[0] for process in (first, second)]
-    assert first.returncode == second.returncode == 0, outputs
-    logs = [
-        (path / "test-results/by-status/PASS").glob("*/debug.log") for path in site.results_dirs() if path not in before
-    ]
-    texts = [log.read_text(errors="replace") for found in logs for log in found]
-    assert len(texts) == 2
-    waited = [text for text in texts if re.search(r"[Ww]aiting for .*vm\.stays \(pid \d+\)", text)]
-    assert len(waited) == 1, "one of them should say for whom it waits"
+
+    def logs():
+        new = [path for path in site.results_dirs() if path not in before]
+        found = [log for path in new for log in path.glob("test-results/*/debug.log")]
+        return [log.read_text(errors="replace") for log in found]
+
+    def waiting():
+        return [text for text in logs() if re.search(r"[Ww]aiting for .*vm\.holds \(pid \d+\)", text)]
+
+    jobs = [site.start(*words, f"until={go}", "--", "vm.holds")]
+    try:
+        wait_until("the first job's test holds the image", told.exists, 60)
+        jobs.append(site.start(*words, f"until={go}", "--", "vm.holds"))
+        wait_until("the second job says for whom it waits", waiting, 60)
+        go.touch()
+        outputs = [process.communicate(timeout=100)[0] for process in jobs]
+    finally:
+        for process in jobs:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
+    assert [process.returncode for process in jobs] == [0, 0], outputs
+    assert len(logs()) == 2 and len(waiting()) == 1
 
 
 def test_image_that_a_foreign_qemu_uses(site, images):

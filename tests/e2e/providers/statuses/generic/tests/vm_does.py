@@ -28,6 +28,15 @@ def stays(test, params, env, vm):
     time.sleep(float(params["seconds"]))
 
 
+def holds(test, params, env, vm):
+    """Goes on until the file `until` is there."""
+    end = time.monotonic() + 60
+    while not os.path.exists(params["until"]):
+        if time.monotonic() > end:
+            test.fail("nobody let the test end")
+        time.sleep(0.01)
+
+
 def fills_disk(test, params, env, vm):
     session = vm.wait_for_login()
     session.cmd("dd if=/dev/zero of=/dev/vdb bs=1M count=10 oflag=direct", timeout=5)
