@@ -49,6 +49,7 @@ class VTBootstrap(CLICmd):
         ("no_downloads", "--vt-no-downloads", "Download nothing"),
         ("skip_verify", "--vt-skip-verify-download-assets", "Leave the guest image alone"),
         ("update_config", "--vt-update-config", "Replace config files that were edited"),
+        ("selinux_setup", "--vt-selinux-setup", "Set up the SELinux contexts of the directories"),
         ("yes_to_all", "--yes-to-all", "Answer questions with yes; edited config files are kept"),
     )
     _VALUES = (
@@ -56,6 +57,8 @@ class VTBootstrap(CLICmd):
         ("host_distro_version", "--vt-host-distro-version", "Its version"),
         ("host_distro_release", "--vt-host-distro-release", "Its release"),
         ("host_distro_arch", "--vt-host-distro-arch", "Its architecture"),
+        ("import_config", "--vt-import-config", "Take more guests from an installed Avocado-VT or its wheel"),
+        ("cluster_config", "--vt-cluster-config", "Refused: tests on several hosts at once are not supported"),
     )
 
     def configure(self, parser):
@@ -71,6 +74,8 @@ class VTBootstrap(CLICmd):
 
     def run(self, config):
         arguments = ["bootstrap"] + _selection(config, config.get("vt.guest_os"), machine=False)
+        if config.get("vt.qemu.qemu_bin"):
+            arguments += ["--vt-qemu-bin", config.get("vt.qemu.qemu_bin")]
         arguments += [option for key, option, _ in self._FLAGS if config.get(f"vt.bootstrap.{key}")]
         for key, option, _ in self._VALUES:
             value = config.get(f"vt.bootstrap.{key}")
