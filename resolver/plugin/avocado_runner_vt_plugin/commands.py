@@ -5,6 +5,8 @@ from avocado.core.output import LOG_UI
 from avocado.core.plugin_interfaces import CLICmd
 from avocado.core.settings import settings
 
+from .settings import Default
+
 # runner.py is imported when a command runs: every avocado command loads this module.
 
 
@@ -84,6 +86,30 @@ class VTBootstrap(CLICmd):
         return _call(arguments)
 
 
+def list_guests(config, guest_os):
+    """The guests that match, those of all architectures that the settings leave."""
+    return _call(["guests"] + _selection(config, guest_os))
+
+
+def list_archs(config, machine=True):
+    """The architectures and machine types of the guest in force; an empty one means all guests."""
+    guest_os = config.get("vt.guest_os")
+    arguments = ["archs"] + _selection(config, None, machine)
+    if not isinstance(guest_os, Default):
+        arguments += ["--vt-guest-os", guest_os]
+    return _call(arguments)
+
+
+def list_guests_and_archs(config):
+    """What `list` shows for --vt-list-guests and --vt-list-archs; the exit status."""
+    status = 0
+    if config.get("vt.list_guests"):
+        status = list_guests(config, None)
+    if config.get("vt.list_archs"):
+        status = list_archs(config, machine=False) or status
+    return status
+
+
 class VTListGuests(CLICmd):
     name = "vt-list-guests"
     description = "Avocado VT - implements the 'vt-list-guests' subcommand"
@@ -96,7 +122,7 @@ class VTListGuests(CLICmd):
         _add(parser, "vt.type", "--vt-type", "TYPE")
 
     def run(self, config):
-        return _call(["guests"] + _selection(config, config.get("vt.list_guests.guest_os")))
+        return list_guests(config, config.get("vt.list_guests.guest_os"))
 
 
 class VTListArchs(CLICmd):
@@ -109,4 +135,4 @@ class VTListArchs(CLICmd):
         _add(parser, "vt.guest_os", "--vt-guest-os", "GUEST")
 
     def run(self, config):
-        return _call(["archs"] + _selection(config, config.get("vt.guest_os")))
+        return list_archs(config)
