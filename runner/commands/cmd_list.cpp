@@ -5,7 +5,6 @@
 #include "resolver/saved_config.hpp"
 #include "runner/commands/selection_options.hpp"
 #include "runner/support/error.hpp"
-#include "runner/support/log.hpp"
 
 #include <cstdio>
 #include <memory>
@@ -22,17 +21,7 @@ struct Arguments {
     SelectionOptions options;
     std::vector<std::string> references;
     bool full_names = false;
-    bool params = false;
 };
-
-/// The parameters as the test gets them, as one line of JSON.
-void print_params(const resolver::Selection& selection, const resolver::FoundTest& test) {
-    nlohmann::json object = nlohmann::json::object();
-    const Params params =
-        resolver::expand(selection, test.name, test.full_name, resolver::config_cache_dir());
-    params.for_each([&](std::string_view key, std::string_view value) { object[std::string(key)] = value; });
-    fmt::print("{}\n", object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-}
 
 int list(const Arguments& arguments) {
     std::vector<std::string> references = arguments.references;
@@ -47,11 +36,7 @@ int list(const Arguments& arguments) {
     }
     for (const resolver::Resolution& resolution : found) {
         for (const resolver::FoundTest& test : resolution.tests) {
-            if (arguments.params) {
-                print_params(selection, test);
-            } else {
-                fmt::print("{}\n", arguments.full_names ? test.full_name : test.name);
-            }
+            fmt::print("{}\n", arguments.full_names ? test.full_name : test.name);
         }
         if (resolution.tests.empty()) {
             fmt::print(stderr, "{}\n", resolution.info);
@@ -71,9 +56,7 @@ void add_list_command(CLI::App& app, int& exit_status) {
                         "Filters such as boot or migrate..tcp (default: all tests)");
     command->add_flag("--full-names", arguments->full_names,
                       "Print the complete names of the Cartesian config");
-    command->add_flag("--params", arguments->params, "Print each test's parameters as a line of JSON");
     command->callback([arguments, &exit_status] {
-        log::set_level(log::Level::warning);
         try {
             exit_status = list(*arguments);
         } catch (const Error& error) {

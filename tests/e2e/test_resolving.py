@@ -278,8 +278,8 @@ def test_what_was_selected_can_be_saved_as_a_config(site, tmp_path):
     assert lines[0] == f"include {site.data}/backends/qemu/cfg/tests.cfg"
     assert {"only uptime_native, uptime", "no noop_native", "mem = 333"} <= set(lines)
     assert site.avocado("list", "--vt-config", saved).stdout == "vt builtin.uptime\nvt builtin.uptime_native\n"
-    params = site.runner("list", "--vt-config", saved, "--data-dir", site.data, "--params", "uptime_native").stdout
-    assert json.loads(params)["mem"] == "333"
+    site.avocado("list", "--vt-config", saved, "--write-recipes-to-directory", tmp_path, "uptime_native")
+    assert json.loads(site.runner("params", tmp_path / "1.json").stdout)["mem"] == "333"
 
 
 def test_only_tests_of_the_type(site):
