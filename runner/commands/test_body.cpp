@@ -12,6 +12,7 @@
 #include "runner/support/install_dirs.hpp"
 #include "runner/support/log.hpp"
 #include "runner/support/strings.hpp"
+#include "runner/vm/guest_access.hpp"
 
 #include <array>
 
@@ -27,6 +28,8 @@ using nrunner::BodyContext;
 using nrunner::Runnable;
 using nrunner::Status;
 using nrunner::TestResult;
+
+constexpr Seconds console_patience{10};  ///< for QEMU to serve a console again after a pause
 
 /// A test's parameters and where its data directory is.
 struct Resolved {
@@ -107,6 +110,9 @@ VmContext make_vm_context(BodyContext& body, const RuntimeDirs& dirs, const fs::
     vm.log_dir = body.output_dir();
     vm.holder = fmt::format("{} (pid {})", task.id.empty() ? task.runnable.uri : task.id, ::getpid());
     vm.loop = std::make_shared<IoLoop>();
+    vm.access = std::make_shared<GuestAccess>();
+    body.on_pause([access = vm.access] { return access->open_up(); },
+                  [access = vm.access] { access->close_up(Deadline::after(console_patience)); });
     body.channel().spare_guardian(vm.job_dir.native());
     vm.guardian = process::Guardian::connect(vm.job_dir, body.job_owner(), InstallDirs::find().runner());
     return vm;
@@ -157,8 +163,6 @@ void fill_context(TestContext& context, BodyContext& body, const std::vector<pro
     context.outputdir = context.logdir / "data";
     context.workdir = workdir;
     const auto tasks = task.runnable.setting("run.max_parallel_tasks");
-    const auto omit = task.runnable.setting("vt.omit_data_loss");
-    context.omit_data_loss = omit.is_boolean() && omit.get<bool>();
     context.parallel = tasks.is_number_integer() && tasks.get<int>() > 1;
     context.whiteboard = [&body](std::string_view text) { body.channel().whiteboard(text); };
     make_private_directory(context.outputdir);

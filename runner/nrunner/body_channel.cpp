@@ -22,6 +22,7 @@ enum class Kind : char {
     output = 'O',
     time_limit = 'T',
     spare_guardian = 'G',
+    ready_to_pause = 'P',
     done = 'D',
 };
 
@@ -121,6 +122,9 @@ struct Encoder {
     std::string operator()(const SpareGuardian& event) const {
         return Writer(Kind::spare_guardian).field(event.job_dir).take();
     }
+    std::string operator()(const ReadyToPause& event) const {
+        return Writer(Kind::ready_to_pause).field(event.ways_in).take();
+    }
     std::string operator()(const Done& event) const {
         return Writer(Kind::done)
             .field(status_name(event.result.status))
@@ -159,6 +163,8 @@ BodyEvent decode(Kind kind, Reader& reader) {
         }
         case Kind::spare_guardian:
             return SpareGuardian{reader.field()};
+        case Kind::ready_to_pause:
+            return ReadyToPause{reader.field()};
         case Kind::done:
             return decode_done(reader);
     }
@@ -217,6 +223,10 @@ void BodyChannel::time_limit(Seconds limit, std::string_view name) {
 
 void BodyChannel::spare_guardian(std::string_view job_dir) {
     send(SpareGuardian{std::string(job_dir.substr(0, longest_name))});
+}
+
+void BodyChannel::ready_to_pause(std::string_view ways_in) {
+    send(ReadyToPause{std::string(cut(ways_in, packet_limit).front())});
 }
 
 void BodyChannel::result(const TestResult& result) {

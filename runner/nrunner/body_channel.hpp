@@ -54,11 +54,23 @@ struct SpareGuardian {
     std::string job_dir;  ///< its guardian outlives this task
     bool operator==(const SpareGuardian&) const = default;
 };
+struct ReadyToPause {
+    std::string ways_in;  ///< what a person needs to know while the test is paused, a line each
+    bool operator==(const ReadyToPause&) const = default;
+};
 struct Done {
     TestResult result;
     bool operator==(const Done&) const = default;
 };
-using BodyEvent = std::variant<LogLine, Whiteboard, FilePart, Output, TimeLimit, SpareGuardian, Done>;
+using BodyEvent =
+    std::variant<LogLine, Whiteboard, FilePart, Output, TimeLimit, SpareGuardian, ReadyToPause, Done>;
+
+/// What the supervisor tells the body: the first byte of a packet, the rest is text.
+enum class Word : char {
+    stop = 'S',    ///< with the reason
+    pause = 'P',   ///< answered by ReadyToPause, upon which the body is stopped
+    resume = 'R',  ///< it was stopped and goes on
+};
 
 /// A packet that is none.
 class PacketError : public Error {
@@ -88,6 +100,7 @@ class BodyChannel {
     /// The supervisor is to end this body after \p limit, naming \p name as the reason. Zero lifts it.
     void time_limit(Seconds limit, std::string_view name);
     void spare_guardian(std::string_view job_dir);
+    void ready_to_pause(std::string_view ways_in);
     void result(const TestResult& result);
 
     int fd() const { return socket_.get(); }

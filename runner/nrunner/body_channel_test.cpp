@@ -42,6 +42,7 @@ TEST_CASE("every event survives the channel") {
         Output{""},
         TimeLimit{0.25, "test_timeout"},
         SpareGuardian{"/run/job"},
+        ReadyToPause{"ssh root@127.0.0.1"},
         Done{{Status::warn, "reason", "Class", "trace", -9}},
         Done{{Status::pass, "", "", "", {}}},
     };

@@ -22,45 +22,82 @@
 
 namespace vt::nrunner {
 
-/// What the body does when told to stop; shared with the thread that is told.
-struct StopHandler {
+/// What the body does when told something; shared with the thread that is told.
+struct Handlers {
     std::mutex mutex;
-    std::function<void(const std::string&)> action;
+    std::function<void(const std::string&)> stop;
+    std::function<std::string()> before_pause;
+    std::function<void()> after_pause;
 };
 
 void BodyContext::on_stop(std::function<void(const std::string& reason)> handler) {
-    const std::lock_guard lock(stop_->mutex);
-    stop_->action = std::move(handler);
+    const std::lock_guard lock(handlers_->mutex);
+    handlers_->stop = std::move(handler);
 }
 
-/// Hears the supervisor's word on a thread of its own, whatever the test does.
-class StopListener {
+void BodyContext::on_pause(std::function<std::string()> before, std::function<void()> after) {
+    const std::lock_guard lock(handlers_->mutex);
+    handlers_->before_pause = std::move(before);
+    handlers_->after_pause = std::move(after);
+}
+
+/// Hears the supervisor's words on a thread of its own, whatever the test does.
+class Listener {
   public:
     static void listen(BodyContext& context) {
-        context.stop_ = std::make_shared<StopHandler>();
-        std::thread([handler = context.stop_, fd = context.channel().fd()] { hear(fd, *handler); }).detach();
+        context.handlers_ = std::make_shared<Handlers>();
+        std::thread([handlers = context.handlers_, &channel = context.channel()] {
+            hear(channel, *handlers);
+        }).detach();
     }
 
   private:
-    static void hear(int fd, StopHandler& handler) {
-        std::array<char, 4096> buffer{};
-        ssize_t size = 0;
-        while ((size = ::recv(fd, buffer.data(), buffer.size(), 0)) < 0 && errno == EINTR) {
-        }
-        if (size <= 0) {
-            return;  // the supervisor is gone, and the kernel ends this process too
-        }
-        {
-            const std::lock_guard lock(handler.mutex);
-            if (handler.action) {
-                try {
-                    handler.action(std::string(buffer.data(), static_cast<std::size_t>(size)));
-                } catch (const std::exception& error) {
-                    log::warning("the test's machines were not taken down well: {}", error.what());
+    static void hear(BodyChannel& channel, Handlers& handlers) {
+        for (;;) {
+            std::array<char, 4096> buffer{};
+            const ssize_t size = ::recv(channel.fd(), buffer.data(), buffer.size(), 0);
+            if (size < 0 && errno == EINTR) {
+                continue;
+            }
+            if (size <= 0) {
+                return;  // the supervisor is gone, and the kernel ends this process too
+            }
+            const std::string text(buffer.data() + 1, static_cast<std::size_t>(size - 1));
+            const std::lock_guard lock(handlers.mutex);
+            switch (static_cast<Word>(buffer[0])) {
+                case Word::stop:
+                    obey("taking the test's machines down", [&] {
+                        if (handlers.stop) {
+                            handlers.stop(text);
+                        }
+                    });
+                    ::kill(0, SIGKILL);  // whatever the test is doing; nothing is left to be told
+                    return;
+                case Word::pause: {
+                    std::string ways_in;
+                    obey("readying the test for a pause",
+                         [&] { ways_in = handlers.before_pause ? handlers.before_pause() : ""; });
+                    channel.ready_to_pause(ways_in);
+                    break;
                 }
+                case Word::resume:
+                    obey("going on after the pause", [&] {
+                        if (handlers.after_pause) {
+                            handlers.after_pause();
+                        }
+                    });
+                    break;
             }
         }
-        ::kill(0, SIGKILL);  // whatever the test is doing; nothing is left to be told
+    }
+
+    template <typename Action>
+    static void obey(const char* what, Action&& action) {
+        try {
+            action();
+        } catch (const std::exception& error) {
+            log::warning("{}: {}", what, error.what());
+        }
     }
 };
 
@@ -131,10 +168,11 @@ TestResult run_guarded(const TestBody& body, BodyContext& context) {
         channel.log(level, logger, line);
     });
     BodyContext context(task, channel, task.runnable.output_dir, owner);
-    StopListener::listen(context);  // with every signal still blocked
+    Listener::listen(context);  // with every signal still blocked
     ::pthread_sigmask(SIG_SETMASK, &mask, nullptr);
     const auto result = run_guarded(body, context);
     context.on_stop({});
+    context.on_pause({}, {});
     std::cout.flush();
     std::fflush(nullptr);
     channel.result(result);
@@ -200,9 +238,21 @@ std::optional<std::string> BodyProcess::read_packet() {
     return buffer;
 }
 
-void BodyProcess::ask_to_stop(const std::string& reason) {
-    const auto text = reason.substr(0, 4000);
-    ::send(channel_.get(), text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+void BodyProcess::tell(Word word, const std::string& text) {
+    const auto packet = static_cast<char>(word) + text.substr(0, 4000);
+    ::send(channel_.get(), packet.data(), packet.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+void BodyProcess::freeze() {
+    if (!collected_) {
+        process::stop_tree(pid_);
+    }
+}
+
+void BodyProcess::thaw() {
+    if (!collected_) {
+        process::continue_tree(pid_);
+    }
 }
 
 void BodyProcess::kill() {

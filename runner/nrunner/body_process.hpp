@@ -38,8 +38,11 @@ class BodyProcess {
     /// The next packet; nothing when there is none now or will be none any more (then the channel is closed).
     std::optional<std::string> read_packet();
 
-    /// Tells the body to take its things down; does not wait.
-    void ask_to_stop(const std::string& reason);
+    /// Says a word to the body; does not wait.
+    void tell(Word word, const std::string& text = {});
+    /// Stops the body and what it runs, and lets them go on (SIGSTOP, SIGCONT).
+    void freeze();
+    void thaw();
     /// Kills it with its process group.
     void kill();
     /// Its end, once pidfd() is readable.

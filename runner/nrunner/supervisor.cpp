@@ -5,6 +5,7 @@
 #include "runner/nrunner/line_splitter.hpp"
 #include "runner/nrunner/message.hpp"
 #include "runner/nrunner/outbox.hpp"
+#include "runner/nrunner/pause.hpp"
 #include "runner/process/guardian.hpp"
 #include "runner/process/spawn.hpp"
 #include "runner/process/sweeper.hpp"
@@ -40,14 +41,16 @@ constexpr Seconds sweep_time{2};
 constexpr Seconds hurried_sweep_time{0.15};    // inside Avocado's second
 constexpr Seconds hurried_delivery_time{0.2};  // there is nobody, or nobody who waits, at the other end
 constexpr Seconds time_limit_grace{10};
+constexpr Seconds key_repeat{0.7};  // what comes faster is a key that is held down
 
-/// Signals that mean "end", held back so that the loop can read them; what was before is put back at the end.
-class EndSignals {
+/// Signals that mean "end" or "pause", held back so that the loop can read them; what was before is put back
+/// at the end. A signal that is held back reaches us though Avocado has made us ignore it (SIGTSTP).
+class Signals {
   public:
-    EndSignals() {
+    Signals() {
         sigset_t set;
         sigemptyset(&set);
-        for (const int number : {SIGTERM, SIGINT, SIGHUP}) {
+        for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGTSTP, SIGCONT}) {
             sigaddset(&set, number);
         }
         ::pthread_sigmask(SIG_BLOCK, &set, &before_);
@@ -59,12 +62,13 @@ class EndSignals {
         // that.
         pipe_before_ = ::signal(SIGPIPE, SIG_IGN);
     }
-    ~EndSignals() {
+    ~Signals() {
         ::signal(SIGPIPE, pipe_before_);
+        ::signal(SIGTSTP, SIG_IGN);  // there is nothing left to pause, and a stopped process would not end
         ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
     }
-    EndSignals(const EndSignals&) = delete;
-    EndSignals& operator=(const EndSignals&) = delete;
+    Signals(const Signals&) = delete;
+    Signals& operator=(const Signals&) = delete;
 
     int fd() const { return fd_.get(); }
     const sigset_t& before() const { return before_; }
@@ -79,6 +83,10 @@ class EndSignals {
     sigset_t before_{};
     void (*pipe_before_)(int) = SIG_DFL;
 };
+
+bool means_end(int number) {
+    return number != SIGTSTP && number != SIGCONT && number != 0;
+}
 
 std::string signal_reason(int number) {
     switch (number) {
@@ -134,9 +142,13 @@ class Supervisor {
         if (failure_) {
             return;
         }
+        pid_t sweeper = 0;
         try {
             ::prctl(PR_SET_CHILD_SUBREAPER, 1);
-            start_sweeper();
+            sweeper = process::start_sweeper(
+                fmt::format("{}-{}", ::getpid(), ProcessId::of(::getpid()).start_time));
+            spared_.push_back(sweeper);
+            Deadline::share_pauses();
             body_.emplace(task_, owner_, body_function_, signals_.before());
             while (!end_) {
                 turn();
@@ -146,21 +158,9 @@ class Supervisor {
             failure_ = fmt::format("the runner itself failed: {}", error.what());
             body_.reset();
         }
-        end_sweeper();
-    }
-
-    void start_sweeper() {
-        sweeper_pid_ = process::start_sweeper(ProcessId::of(::getpid()));
-        sweeper_ = process::open_pidfd(sweeper_pid_);
-        spared_.push_back(sweeper_pid_);
-    }
-
-    void end_sweeper() {
-        if (sweeper_pid_ > 0) {
-            ::kill(sweeper_pid_, SIGKILL);
-            ::waitpid(sweeper_pid_, nullptr, 0);
-            std::erase(spared_, std::exchange(sweeper_pid_, 0));
-            sweeper_.reset();
+        if (sweeper > 0) {
+            ::kill(sweeper, SIGKILL);
+            ::waitpid(sweeper, nullptr, 0);
         }
     }
 
@@ -187,10 +187,9 @@ class Supervisor {
                                 {body_->pidfd(), POLLIN, 0},
                                 {listen ? body_->channel_fd() : -1, POLLIN, 0},
                                 {listen ? body_->output_fd() : -1, POLLIN, 0},
-                                {listen ? body_->error_fd() : -1, POLLIN, 0},
-                                {sweeper_.get(), POLLIN, 0}};
+                                {listen ? body_->error_fd() : -1, POLLIN, 0}};
         outbox_.add_to(fds);
-        int timeout = kill_at_.sooner(limit_).sooner(lines_due_).poll_timeout_ms();
+        int timeout = next_moment().poll_timeout_ms();
         if (const int patience = outbox_.patience_ms();
             patience >= 0 && (timeout < 0 || patience < timeout)) {
             timeout = patience;
@@ -198,14 +197,9 @@ class Supervisor {
         if (::poll(fds.data(), fds.size(), timeout) < 0 && errno != EINTR) {
             throw SystemError("cannot wait for the test", errno);
         }
-        outbox_.serve(fds.data() + 7);
+        outbox_.serve(fds.data() + 6);
         report_problems();
         hear_of_ends(fds);
-        if (fds[6].revents != 0) {
-            // Whoever killed it may mean us next.
-            end_sweeper();
-            start_sweeper();
-        }
         if (lines_due_.expired()) {
             post_lines();
         }
@@ -223,18 +217,33 @@ class Supervisor {
         }
     }
 
+    /// When something is due even if nothing is ready. A paused test has no limit.
+    Deadline next_moment() const {
+        const auto next = kill_at_.sooner(lines_due_).sooner(pause_due_);
+        return paused_since_ ? next : next.sooner(limit_);
+    }
+
     void hear_of_ends(const std::vector<pollfd>& fds) {
         if (fds[0].revents != 0) {
             while (const int number = signals_.take()) {
-                stop(signal_reason(number), options_.stop_grace);
+                if (means_end(number)) {
+                    stop(signal_reason(number), options_.stop_grace);
+                } else {
+                    pause_or_resume(number);
+                }
             }
+        }
+        if (pause_due_.expired()) {
+            log::warning("the test did not say within {:g} s how one gets into its machines",
+                         options_.pause_grace.count());
+            pause({});
         }
         if (fds[1].revents != 0) {
             parent_.reset();
             orphaned_ = true;
             stop("Test interrupted: the process that started the runner is gone", options_.stop_grace);
         }
-        if (limit_.expired()) {
+        if (!paused_since_ && limit_.expired()) {
             limit_ = Deadline::never();
             stop(fmt::format("Test interrupted: it took longer than its {} of {:g} s", limit_name_,
                              limit_seconds_),
@@ -256,10 +265,60 @@ class Supervisor {
         if (!stop_reason_) {
             stop_reason_ = reason;
             log::warning("{}", reason);
-            body_->ask_to_stop(reason);
+            body_->tell(Word::stop, reason);
+            resume();
         }
         hurried_ = hurried_ || grace <= options_.stop_grace;
         kill_at_ = kill_at_.sooner(Deadline::after(grace));
+    }
+
+    /// SIGTSTP pauses and lets go on by turns, SIGCONT lets go on.
+    void pause_or_resume(int number) {
+        bool repeated = false;
+        if (number == SIGTSTP) {
+            const auto now = Deadline::Clock::now();
+            repeated = now - std::exchange(last_key_, now) < key_repeat;
+        }
+        if (stop_reason_ || result_ || repeated) {
+            return;
+        }
+        if (paused_since_ || waits_to_pause_) {
+            resume();
+        } else if (number == SIGTSTP) {
+            waits_to_pause_ = true;
+            pause_due_ = Deadline::after(options_.pause_grace);
+            body_->tell(Word::pause);
+        }
+    }
+
+    /// Stops the body, which has said (or was not able to say) how a person gets into its machines.
+    void pause(const std::string& ways_in) {
+        waits_to_pause_ = false;
+        pause_due_ = Deadline::never();
+        body_->freeze();
+        paused_since_ = Deadline::Clock::now();
+        post_lines();
+        const auto words = pause_words(task_, ways_in);
+        log::warning("{}", words);
+        tell_terminal(words);
+    }
+
+    /// Lets the body go on, wherever a pause stands. The pause is booked before the body can look at a clock.
+    void resume() {
+        const bool begun = std::exchange(waits_to_pause_, false);
+        pause_due_ = Deadline::never();
+        if (const auto since = std::exchange(paused_since_, std::nullopt)) {
+            const Seconds took = Deadline::Clock::now() - *since;
+            Deadline::add_pause(took);
+            const auto words = fmt::format("Test {} goes on after a pause of {:.1f} s",
+                                           task_.id.empty() ? task_.runnable.uri : task_.id, took.count());
+            log::warning("{}", words);
+            tell_terminal(words);
+        } else if (!begun) {
+            return;
+        }
+        body_->tell(Word::resume);
+        body_->thaw();
     }
 
     void report_problems() {
@@ -321,7 +380,14 @@ class Supervisor {
         limit_name_ = one_line(event.name, 100);
     }
     void take(const SpareGuardian& event) { job_dirs_.emplace_back(event.job_dir); }
+    void take(const ReadyToPause& event) {
+        if (waits_to_pause_) {
+            pause(event.ways_in);
+        }
+    }
     void take(Done& event) {
+        waits_to_pause_ = false;
+        pause_due_ = Deadline::never();
         if (!result_ && !stop_reason_) {
             result_ = std::move(event.result);
             limit_ = Deadline::never();
@@ -437,7 +503,7 @@ class Supervisor {
             }
             ::poll(fds.data(), fds.size(), timeout);
             outbox_.serve(fds.data() + 2);
-            if ((fds[0].revents != 0 && signals_.take() != 0) || fds[1].revents != 0) {
+            if ((fds[0].revents != 0 && means_end(signals_.take())) || fds[1].revents != 0) {
                 parent_.reset();
                 deadline = deadline.sooner(Deadline::after(hurried_delivery_time));
             }
@@ -450,7 +516,7 @@ class Supervisor {
     Task task_;
     const TestBody& body_function_;
     SupervisorOptions options_;
-    EndSignals signals_;
+    Signals signals_;
     ProcessId owner_;
     UniqueFd parent_;
     MessageMaker messages_;
@@ -458,8 +524,6 @@ class Supervisor {
     std::optional<BodyProcess> body_;
     LineSplitter output_;
     LineSplitter error_;
-    pid_t sweeper_pid_ = 0;
-    UniqueFd sweeper_;  ///< its pidfd
     std::vector<pid_t> spared_;
     std::vector<fs::path> job_dirs_;
     std::deque<std::string> last_lines_;   ///< of the log and standard output
@@ -477,6 +541,11 @@ class Supervisor {
     double limit_seconds_ = 0;
     std::string limit_name_;
     Deadline kill_at_ = Deadline::never();
+
+    bool waits_to_pause_ = false;  ///< the body was told of the pause and has not answered
+    Deadline pause_due_ = Deadline::never();
+    Deadline::Clock::time_point last_key_{};
+    std::optional<Deadline::Clock::time_point> paused_since_;
 };
 
 }  // namespace

@@ -9,6 +9,10 @@
 /// what is left, and says `finished` inside Avocado's grace of one second. Whatever descends from it is gone
 /// when it returns, except the job's guardian.
 ///
+/// SIGTSTP (a terminal's Ctrl+Z, which Avocado itself ignores) pauses: the body says how a person gets into
+/// its machines and is stopped with what it runs; a second one, or SIGCONT, lets it go on. What the pause
+/// took is booked for all deadlines before the body runs again.
+///
 /// What is ugly: fork without exec. It saves loading everything twice, and is sound only while this process
 /// has no second thread; so nothing that starts threads may be called before run_task().
 #pragma once
@@ -41,14 +45,18 @@ class BodyContext {
     /// test goes on beside it. After it has returned, or after little more than half a second, the body is
     /// killed. An empty one takes the former away.
     void on_stop(std::function<void(const std::string& reason)> handler);
+    /// What to do before a pause, and after it; called on the same thread, the test goes on beside the first.
+    /// \p before returns what a person needs to know to look around, a line each. It has little more than a
+    /// second. Empty ones take the former away.
+    void on_pause(std::function<std::string()> before, std::function<void()> after);
 
   private:
-    friend class StopListener;
+    friend class Listener;
     const Task& task_;
     BodyChannel& channel_;
     std::filesystem::path output_dir_;
     ProcessId owner_;
-    std::shared_ptr<struct StopHandler> stop_;
+    std::shared_ptr<struct Handlers> handlers_;
 };
 
 /// Runs a test and says how it ended; called in the body's process, whose standard output and error become
@@ -61,6 +69,7 @@ struct SupervisorOptions {
     bool watch_parent = false;  ///< the end of the parent process ends the task
     Seconds stop_grace{0.6};    ///< for the body, when told to end
     Seconds exit_grace{5};      ///< for the body's process to go after its result
+    Seconds pause_grace{1.5};   ///< for the body to say how one gets in, before it is stopped
 };
 
 /// Runs \p task and reports it. The calling process must have one thread. Returns the exit status of the

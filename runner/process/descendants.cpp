@@ -54,6 +54,32 @@ void reap_zombies(const std::set<pid_t>& pids) {
 
 }  // namespace
 
+void stop_tree(pid_t root) {
+    ::kill(root, SIGSTOP);
+    // What is stopped starts no more children; what was started meanwhile is found the next time.
+    std::set<pid_t> stopped;
+    for (bool more = true; more;) {
+        std::set<pid_t> found;
+        collect(root, {}, found);
+        more = false;
+        for (const pid_t pid : found) {
+            if (stopped.insert(pid).second) {
+                ::kill(pid, SIGSTOP);
+                more = true;
+            }
+        }
+    }
+}
+
+void continue_tree(pid_t root) {
+    std::set<pid_t> found;
+    collect(root, {}, found);
+    for (const pid_t pid : found) {
+        ::kill(pid, SIGCONT);
+    }
+    ::kill(root, SIGCONT);
+}
+
 std::size_t kill_descendants(const std::vector<pid_t>& spared, const Deadline& deadline) {
     std::set<pid_t> killed;
     for (;;) {

@@ -120,6 +120,12 @@ class Child {
     std::unique_ptr<Impl> impl_;
 };
 
+/// Stops \p root, a child of the caller's, and all its descendants (SIGSTOP); what was orphaned is no
+/// descendant any more and runs on.
+void stop_tree(pid_t root);
+/// Lets them go on, \p root last.
+void continue_tree(pid_t root);
+
 /// Sends SIGKILL to every descendant of the calling process but those in \p spared, until none is left or the
 /// deadline passes; returns the number killed. Needs PR_SET_CHILD_SUBREAPER to see those that were orphaned.
 std::size_t kill_descendants(const std::vector<pid_t>& spared, const Deadline& deadline);

@@ -223,8 +223,9 @@ std::optional<int> LocalProcess::status() const {
 
 std::optional<int> LocalProcess::wait(const Deadline& deadline) {
     std::unique_lock lock(state_->mutex);
-    const auto left = std::min(deadline.remaining(), Seconds{1e9});
-    state_->ended.wait_for(lock, left, [&] { return state_->exit_status.has_value(); });
+    while (!state_->exit_status && !deadline.expired()) {
+        state_->ended.wait_for(lock, std::min(deadline.remaining(), Seconds{86400}));
+    }
     return state_->exit_status;
 }
 

@@ -9,6 +9,7 @@
 #include "runner/support/log.hpp"
 
 #include <algorithm>
+#include <condition_variable>
 #include <mutex>
 #include <vector>
 
@@ -33,12 +34,22 @@ struct SerialConsole::Impl : std::enable_shared_from_this<SerialConsole::Impl> {
     void on_line(std::string_view line);
     /// What was printed after the last newline: a prompt that somebody waits at, or nothing.
     std::string unfinished_line() const;
+    /// Reads \p connected from now on.
+    void read(UniqueFd connected);
+    /// The connection; waits for it while the console is somebody else's. Throws TimeoutError.
+    std::shared_ptr<SocketReader> connection(const Deadline& deadline);
 
+    explicit Impl(IoLoop& its_loop, std::filesystem::path its_socket)
+        : loop(its_loop), socket(std::move(its_socket)) {}
+
+    IoLoop& loop;
+    const std::filesystem::path socket;
     std::optional<TimestampedLog> log;
     OutputBuffer lines;  ///< only cuts the stream into lines
-    std::unique_ptr<SocketReader> reader;
 
     mutable std::mutex mutex;
+    std::condition_variable taken_back;
+    std::shared_ptr<SocketReader> reader;  ///< none while somebody else has the console
     std::string kept;
     std::vector<std::shared_ptr<OutputBuffer>> sessions;
     std::vector<LineHandler> watchers;
@@ -67,7 +78,7 @@ class ConsoleTerminal : public Terminal {
         if (output_->finished()) {
             throw Error("the session has ended: " + output_->end_reason());
         }
-        console_->reader->write(bytes, deadline);
+        console_->connection(deadline)->write(bytes, deadline);
     }
     void close() override {
         detach();
@@ -144,10 +155,46 @@ std::string SerialConsole::Impl::unfinished_line() const {
     return strip_control_sequences(end == std::string::npos ? kept : kept.substr(end + 1));
 }
 
+void SerialConsole::Impl::read(UniqueFd connected) {
+    const std::weak_ptr<Impl> weak = weak_from_this();
+    SocketReader::Handlers handlers{[weak](std::string_view bytes) {
+                                        if (const auto self = weak.lock()) {
+                                            self->on_bytes(bytes);
+                                        }
+                                    },
+                                    [weak](const std::string& reason) {
+                                        if (const auto self = weak.lock()) {
+                                            self->on_end(reason);
+                                        }
+                                    }};
+    // Made on the loop's thread, so that it is stored before the first bytes are handled.
+    loop.run_there([&] {
+        auto made = std::make_shared<SocketReader>(loop, std::move(connected), std::move(handlers));
+        const std::lock_guard lock(mutex);
+        reader = std::move(made);
+    });
+    taken_back.notify_all();
+}
+
+std::shared_ptr<SocketReader> SerialConsole::Impl::connection(const Deadline& deadline) {
+    std::unique_lock lock(mutex);
+    while (!reader) {
+        if (!open) {
+            throw Error("the console is closed");
+        }
+        if (deadline.expired()) {
+            throw TimeoutError(fmt::format("the console {} was somebody else's for {:g} s", socket.native(),
+                                           deadline.total().count()));
+        }
+        taken_back.wait_for(lock, std::min(deadline.remaining(), Seconds{86400}));
+    }
+    return reader;
+}
+
 SerialConsole::SerialConsole(IoLoop& loop, const std::filesystem::path& socket,
                              const std::filesystem::path& log_file, const Deadline& deadline,
                              const Interrupt* interrupt)
-    : impl_(std::make_shared<Impl>()) {
+    : impl_(std::make_shared<Impl>(loop, socket)) {
     if (!log_file.empty()) {
         impl_->log.emplace(log_file);
     }
@@ -157,26 +204,20 @@ SerialConsole::SerialConsole(IoLoop& loop, const std::filesystem::path& socket,
             self->on_line(line);
         }
     });
-    auto connected = connect_unix(socket, deadline, interrupt);
-    // Made on the loop's thread, so that it is stored before the first bytes are handled.
-    loop.run_there([&] {
-        impl_->reader =
-            std::make_unique<SocketReader>(loop, std::move(connected),
-                                           SocketReader::Handlers{[weak](std::string_view bytes) {
-                                                                      if (const auto self = weak.lock()) {
-                                                                          self->on_bytes(bytes);
-                                                                      }
-                                                                  },
-                                                                  [weak](const std::string& reason) {
-                                                                      if (const auto self = weak.lock()) {
-                                                                          self->on_end(reason);
-                                                                      }
-                                                                  }});
-    });
+    impl_->read(connect_unix(socket, deadline, interrupt));
 }
 
 SerialConsole::~SerialConsole() {
-    impl_->reader->close();
+    std::shared_ptr<SocketReader> reader;
+    {
+        const std::lock_guard lock(impl_->mutex);
+        reader.swap(impl_->reader);
+        impl_->taken_back.notify_all();
+    }
+    if (reader) {
+        reader->close();
+    }
+    reader.reset();
     // Sessions may live on; they see the end. The last partial line reaches the log.
     impl_->on_end("the console was closed");
 }
@@ -216,6 +257,36 @@ std::string SerialConsole::tail(std::size_t bytes) const {
 bool SerialConsole::is_open() const {
     const std::lock_guard lock(impl_->mutex);
     return impl_->open;
+}
+
+void SerialConsole::let_go() {
+    std::shared_ptr<SocketReader> reader;
+    {
+        const std::lock_guard lock(impl_->mutex);
+        reader.swap(impl_->reader);
+    }
+    // Ended without the lock, which its handlers take.
+    if (reader) {
+        reader->close();
+    }
+}
+
+void SerialConsole::take_back(const Deadline& deadline) {
+    {
+        const std::lock_guard lock(impl_->mutex);
+        if (!impl_->open || impl_->reader) {
+            return;
+        }
+    }
+    auto connected = connect_unix(impl_->socket, deadline, nullptr);
+    if (impl_->log) {
+        impl_->log->write("(the console was left to others while the test was paused)");
+    }
+    impl_->read(std::move(connected));
+}
+
+const std::filesystem::path& SerialConsole::socket() const {
+    return impl_->socket;
 }
 
 std::unique_ptr<ShellSession> SerialConsole::session(ShellOptions options) {

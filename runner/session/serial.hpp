@@ -49,6 +49,15 @@ class SerialConsole {
     std::string tail(std::size_t bytes = 2000) const;
     bool is_open() const;
 
+    /// Leaves the console to somebody else: QEMU serves one client at a time. Nobody is told that it closed;
+    /// whoever writes waits. From any thread.
+    void let_go();
+    /// Connects again, as soon as nobody else is there; what was printed meanwhile is lost to the log, which
+    /// says so. Throws TimeoutError, SystemError.
+    void take_back(const Deadline& deadline);
+    /// The socket that QEMU serves.
+    const std::filesystem::path& socket() const;
+
     /// A session on the console as it is: for tests that read and write themselves.
     std::unique_ptr<ShellSession> session(ShellOptions options);
     /// Logs in, whatever state the console is in: login prompt, password prompt, shell. Throws

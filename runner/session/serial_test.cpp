@@ -6,11 +6,14 @@
 #include "runner/support/io_loop.hpp"
 #include "runner/support/log.hpp"
 
+#include <array>
+#include <atomic>
 #include <chrono>
 #include <future>
 #include <thread>
 
 #include <doctest/doctest.h>
+#include <sys/socket.h>
 
 namespace vt {
 namespace {
@@ -134,6 +137,26 @@ TEST_CASE("lines reach log and watchers with time stamps, without control sequen
     CHECK(log.size() > 21);
     CHECK(log.substr(19) == ": Kernel panic - not syncing\n");
     CHECK(there.console.tail() == "Kernel panic - not syncing\n");
+}
+
+TEST_CASE("a console that is let go of is somebody else's, and then ours again") {
+    Console there;
+    std::atomic<bool> closed = false;
+    there.console.on_closed([&] { closed = true; });
+    const auto session = there.console.session({});
+    there.console.let_go();
+    std::thread writer([&] { session->sendline(); });  // waits until the console is ours again
+    {
+        const auto other = connect_unix(there.console.socket(), Deadline::after(Seconds{10}));
+        std::array<char, 4> greeting{};
+        CHECK(::recv(other.get(), greeting.data(), greeting.size(), MSG_WAITALL) == 4);
+    }
+    there.console.take_back(Deadline::after(Seconds{10}));
+    writer.join();
+    session->read_until_any_line_matches({"login: "}, Seconds{10});
+    CHECK(there.console.is_open());
+    CHECK_FALSE(closed);
+    CHECK(read_file(there.scratch.path() / "serial.log").find("left to others") != std::string::npos);
 }
 
 TEST_CASE("an interrupt ends a login on the console") {

@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "runner/support/deadline.hpp"
 
+#include "runner/support/error.hpp"
+
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <cmath>
 #include <limits>
+#include <new>
+
+#include <sys/mman.h>
 
 namespace vt {
 namespace {
@@ -12,11 +18,15 @@ namespace {
 // Longer ones would overflow the clock's nanoseconds; nobody waits for thirty years.
 constexpr Seconds longest{1e9};
 
-std::atomic<Deadline::Clock::rep> paused{0};
+using Pauses = std::atomic<Deadline::Clock::rep>;
+static_assert(Pauses::is_always_lock_free, "pauses are shared between processes");
+
+Pauses own_pauses{0};
+Pauses* pauses = &own_pauses;  ///< ours, or a page that parent and children share
 
 /// The monotonic clock less all pauses.
 Deadline::Clock::time_point now() {
-    return Deadline::Clock::now() - Deadline::Clock::duration(paused.load());
+    return Deadline::Clock::now() - Deadline::Clock::duration(pauses->load());
 }
 
 }  // namespace
@@ -60,7 +70,22 @@ Deadline Deadline::sooner(const Deadline& other) const {
 }
 
 void Deadline::add_pause(Seconds pause) {
-    paused += std::chrono::duration_cast<Clock::duration>(pause).count();
+    *pauses += std::chrono::duration_cast<Clock::duration>(pause).count();
+}
+
+void Deadline::share_pauses() {
+    if (pauses != &own_pauses) {
+        return;
+    }
+    void* page = ::mmap(nullptr, sizeof(Pauses), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED) {
+        throw SystemError("cannot share memory with the test's process", errno);
+    }
+    pauses = new (page) Pauses(own_pauses.load());
+}
+
+Seconds Deadline::pause_free_now() {
+    return now().time_since_epoch();
 }
 
 }  // namespace vt

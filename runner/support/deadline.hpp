@@ -4,7 +4,9 @@
 ///
 /// A Deadline is a moment on CLOCK_MONOTONIC, made once from a duration and handed down, so that a chain of
 /// waits shares one limit instead of adding up. Time that the task spends paused does not count: a pause is
-/// booked once with add_pause(), and every Deadline, existing ones included, moves by it.
+/// booked once with add_pause(), and every Deadline, existing ones included, moves by it. The booked pauses
+/// can be shared with child processes, so that a process that is stopped and goes on finds its own pause
+/// booked before it looks at the clock.
 #pragma once
 
 #include <chrono>
@@ -38,6 +40,11 @@ class Deadline {
 
     /// Books time spent paused, by which every deadline in this process moves.
     static void add_pause(Seconds pause);
+    /// From now on pauses that this process or a child forked from it books count for all of them. To be
+    /// called while the process has one thread. Throws SystemError.
+    static void share_pauses();
+    /// The monotonic clock less all pauses, for waits that cannot take a Deadline.
+    static Seconds pause_free_now();
 
   private:
     Deadline(std::optional<Clock::time_point> at, Seconds total) : at_(at), total_(total) {}

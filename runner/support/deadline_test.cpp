@@ -2,6 +2,8 @@
 #include "runner/support/deadline.hpp"
 
 #include <doctest/doctest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 using vt::Deadline;
 using vt::Seconds;
@@ -38,4 +40,37 @@ TEST_CASE("a pause moves deadlines that exist already") {
     CHECK(deadline.remaining().count() > 49);
     Deadline::add_pause(Seconds(-50));
     CHECK(deadline.remaining().count() <= 1);
+}
+
+TEST_CASE(
+    "what this process books moves the deadlines of a child that exists already, and the other way round") {
+    Deadline::share_pauses();
+    int told[2];
+    int answer[2];
+    REQUIRE(::pipe(told) == 0);
+    REQUIRE(::pipe(answer) == 0);
+    const auto ours = Deadline::after(Seconds(1));
+    const pid_t child = ::fork();
+    if (child == 0) {
+        const auto deadline = Deadline::after(Seconds(1));
+        char byte = 'r';
+        ::write(answer[1], &byte, 1);
+        ::read(told[0], &byte, 1);
+        byte = deadline.remaining().count() > 49 ? 'y' : 'n';
+        Deadline::add_pause(Seconds(50));
+        ::write(answer[1], &byte, 1);
+        ::_exit(0);
+    }
+    char byte = 0;
+    REQUIRE(::read(answer[0], &byte, 1) == 1);
+    REQUIRE(byte == 'r');
+    const auto before = Deadline::pause_free_now();
+    Deadline::add_pause(Seconds(50));
+    CHECK(Deadline::pause_free_now() < before);
+    REQUIRE(::write(told[1], &byte, 1) == 1);
+    REQUIRE(::read(answer[0], &byte, 1) == 1);
+    CHECK(byte == 'y');
+    CHECK(ours.remaining().count() > 90);
+    Deadline::add_pause(Seconds(-100));
+    ::waitpid(child, nullptr, 0);
 }

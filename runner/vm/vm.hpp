@@ -27,6 +27,7 @@
 
 namespace vt {
 
+class GuestAccess;
 class HumanMonitor;
 class Interrupt;
 class QmpMonitor;
@@ -40,7 +41,8 @@ struct VmContext {
     std::filesystem::path job_dir;   ///< instance directories are made below it
     std::filesystem::path data_dir;  ///< relative image names start here
     std::filesystem::path log_dir;   ///< the test's log directory (serial logs, monitor logs, session logs)
-    std::string holder;              ///< who holds locks, for others' messages: "1-uptime (pid 12)"
+    std::shared_ptr<GuestAccess> access;  ///< where running machines say how to get in; may be none
+    std::string holder;                   ///< who holds locks, for others' messages: "1-uptime (pid 12)"
 };
 
 /// Seconds that waits take when neither caller nor parameters say so (Avocado-VT's).

@@ -17,6 +17,7 @@
 #include <thread>
 
 #include <fmt/core.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -113,6 +114,10 @@ TestResult body(BodyContext& context) {
             context.channel().log(vt::log::Level::info, "avocado.test", "stopped");
         });
     }
+    if (arguments.contains("ways_in")) {
+        context.on_pause([text = arguments["ways_in"]] { return text; },
+                         [] { vt::log::info("took things back"); });
+    }
     vt::log::info("argument count {}", arguments.size());
     write_all_forms(context, arguments);
     if (arguments.contains("garbage")) {
@@ -123,6 +128,19 @@ TestResult body(BodyContext& context) {
             leave_daemon();
         }
         sleep_for(0.3);
+    }
+    if (arguments.contains("child")) {
+        if (::fork() == 0) {
+            ::execlp("sleep", "sleep", "1000", nullptr);
+        }
+    }
+    if (arguments.contains("deadline")) {
+        const auto deadline = vt::Deadline::after(vt::Seconds(std::stod(arguments["deadline"])));
+        vt::log::info("waiting until the deadline");
+        while (!deadline.expired()) {
+            ::poll(nullptr, 0, deadline.poll_timeout_ms());
+        }
+        vt::log::info("the deadline has passed");
     }
     if (arguments.contains("sleep")) {
         sleep_for(std::stod(arguments["sleep"]));

@@ -2,6 +2,7 @@
 #include "runner/env/test_context.hpp"
 #include "runner/python/module/bind.hpp"
 #include "runner/python/module/convert.hpp"
+#include "runner/support/deadline.hpp"
 
 #include <memory>
 
@@ -41,6 +42,9 @@ void add_exit_function(TestContext& self, py::function function) {
 }  // namespace
 
 void bind_context(py::module_& module) {
+    module.def(
+        "pause_free_time", [] { return Deadline::pause_free_now().count(); },
+        "Seconds of a clock that only goes forward, and not while the test is paused.");
     py::class_<TestContext>(module, "TestContext")
         .def_readonly("name", &TestContext::name)
         .def_readonly("id", &TestContext::id)

@@ -152,6 +152,7 @@ QmpMonitor& QemuVm::qmp_monitor(const std::string& name) {
         }
         monitor = QmpMonitor::connect(*context_.loop, monitor_address(run, name),
                                       Deadline::after(command_patience));
+        tell_ways_in(run);
     }
     return *monitor;
 }
@@ -165,6 +166,7 @@ HumanMonitor& QemuVm::human_monitor(const std::string& name) {
         }
         monitor = HumanMonitor::connect(*context_.loop, monitor_address(run, name),
                                         Deadline::after(command_patience));
+        tell_ways_in(run);
     }
     return *monitor;
 }

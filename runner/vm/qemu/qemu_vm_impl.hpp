@@ -39,7 +39,7 @@ struct Running {
     std::optional<process::GuardedProcess> process;
     std::map<std::string, std::unique_ptr<QmpMonitor>> qmp;
     std::map<std::string, std::unique_ptr<HumanMonitor>> human;
-    std::map<std::string, std::unique_ptr<SerialConsole>> consoles;
+    std::map<std::string, std::shared_ptr<SerialConsole>> consoles;
     std::unique_ptr<EndWatch> end_watch;
     std::string main_monitor;
     bool let_us_in = false;    ///< somebody logged in since the start
@@ -129,6 +129,9 @@ class QemuVm final : public Vm {
     void connect(Running& run, const Deadline& deadline);
     void connect_consoles(Running& run, const Deadline& deadline);
     void watch(Running& run);
+    void tell_ways_in(const Running& run);
+    void forget_ways_in();
+    std::function<std::string()> shell_way(const Running& run) const;
     bool start_once(const Deadline& deadline, bool last_try);
     [[noreturn]] void throw_create_error(const std::string& what, const std::string& output) const;
     MonitorAddress monitor_address(const Running& run, const std::string& name) const;

@@ -226,7 +226,7 @@ void QemuVm::watch(Running& run) {
 
 void QemuVm::connect_consoles(Running& run, const Deadline& deadline) {
     for (const auto& serial : run.machine.serials) {
-        auto console = std::make_unique<SerialConsole>(*context_.loop,
+        auto console = std::make_shared<SerialConsole>(*context_.loop,
                                                        serial_socket(run.placement.instance_dir, serial.name),
                                                        serial_log_path(serial.name), deadline);
         console->watch([watch = run.watch](std::string_view line) { watch->serial_line(line); });
@@ -260,6 +260,7 @@ void QemuVm::connect(Running& run, const Deadline& deadline) {
             join_bridge(nic.netdst, tap->second);
         }
     }
+    tell_ways_in(run);
 }
 
 void QemuVm::throw_create_error(const std::string& what, const std::string& output) const {
@@ -296,6 +297,7 @@ bool QemuVm::start_once(const Deadline& deadline, bool last_try) {
         throw_create_error(what, output);
     } catch (...) {
         std::error_code error;
+        forget_ways_in();
         run.reset();
         fs::remove_all(instance_dir_, error);
         throw;

@@ -109,6 +109,7 @@ void QemuVm::keep() {
     close_sessions();
     running().watch->expect_end();
     running().process->keep();
+    forget_ways_in();
     running_.reset();
 }
 
@@ -124,6 +125,7 @@ void QemuVm::clean_up() {
         std::filesystem::copy_file(firmware, context_.log_dir / ("seabios-" + name_ + ".log"),
                                    std::filesystem::copy_options::overwrite_existing, error);
     }
+    forget_ways_in();
     running_.reset();
     std::filesystem::remove_all(instance_dir_, error);
 }

@@ -239,13 +239,11 @@ class Expect(Tail):
 
     def _read_until(self, patterns, filter_func, timeout, print_func, match_func):
         """For conditions that only Python can tell: asked again whenever there is more output."""
-        import time
-
         filter_func = filter_func or (lambda text: text)
         match_func = match_func or self.match_patterns
-        end, output = time.monotonic() + timeout, ""
+        end, output = _vt.pause_free_time() + timeout, ""
         while True:
-            left = end - time.monotonic()
+            left = end - _vt.pause_free_time()
             if left <= 0:
                 raise ExpectTimeoutError(patterns, output)
             try:

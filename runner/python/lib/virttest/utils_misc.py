@@ -12,6 +12,7 @@ import string
 import threading
 import time
 
+import _vt
 from virttest import data_dir, error_context
 from virttest.utils_logfile import close_log_file, get_log_file_dir, get_log_filename, log_line, set_log_file_dir  # noqa: F401
 from virttest.utils_numeric import normalize_data_size  # noqa: F401
@@ -64,11 +65,11 @@ def parallel(targets):
 
 def wait_for(func, timeout, first=0.0, step=1.0, text=None, ignore_errors=False):
     """Calls func every step seconds until it returns something true, which is returned; None after timeout seconds."""
-    start = time.monotonic()
+    start = _vt.pause_free_time()
     time.sleep(first)
-    while time.monotonic() - start < float(timeout):
+    while _vt.pause_free_time() - start < float(timeout):
         if text:
-            LOG.debug("%s (%f secs)", text, time.monotonic() - start)
+            LOG.debug("%s (%f secs)", text, _vt.pause_free_time() - start)
         try:
             result = func()
         except Exception as error:

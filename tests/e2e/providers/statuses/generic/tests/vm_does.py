@@ -37,6 +37,24 @@ def holds(test, params, env, vm):
         time.sleep(0.01)
 
 
+def waits(test, params, env, vm):
+    """Until it is let go."""
+    while not os.path.exists(os.path.join(os.environ["VT_TEST_MARK"], "go")):
+        time.sleep(0.02)
+
+
+def logs_in_twice(test, params, env, vm):
+    """Over the network, and after a wait on the serial console."""
+    session = vm.wait_for_login()
+    tell(test, params, vm)
+    waits(test, params, env, vm)
+    logging.info("guest says: %s", session.cmd("echo hello again"))
+    session.close()
+    session = vm.wait_for_serial_login(timeout=60)
+    logging.info("console says: %s", session.cmd("echo hello from the console"))
+    session.close()
+
+
 def fills_disk(test, params, env, vm):
     session = vm.wait_for_login()
     session.cmd("dd if=/dev/zero of=/dev/vdb bs=1M count=10 oflag=direct", timeout=5)
@@ -100,7 +118,7 @@ def tell(test, params, vm):
 
 def run(test, params, env):
     vm = env.get_vm(params["main_vm"])
-    if params["does"] not in ("sleeps_in_guest",):
+    if params["does"] not in ("sleeps_in_guest", "logs_in_twice"):
         tell(test, params, vm)
     globals()[params["does"]](test, params, env, vm)
     logging.info("done: %s", params["does"])
