@@ -34,6 +34,7 @@ DataDirNotes DataDirNotes::load(const DataDir& dir) {
         json object = json::parse(read_file(dir.notes_file(), std::size_t{4} << 20));
         notes.default_guest = object.value("default_guest", "");
         notes.installed = object.value("installed", std::map<std::string, std::string>());
+        notes.assets = object.value("assets", std::map<std::string, std::string>());
     } catch (const std::exception& problem) {
         log::warning("Passing over the notes in {}: {}", dir.notes_file().string(), problem.what());
         return {};
@@ -42,7 +43,7 @@ DataDirNotes DataDirNotes::load(const DataDir& dir) {
 }
 
 void DataDirNotes::save(const DataDir& dir) const {
-    json object = {{"default_guest", default_guest}, {"installed", installed}};
+    json object = {{"default_guest", default_guest}, {"installed", installed}, {"assets", assets}};
     write_file_atomically(dir.notes_file(), object.dump(1) + "\n");
 }
 

@@ -2,9 +2,9 @@
 /// \file data_dir.hpp
 /// The data directory as Avocado-VT lays it out, and what this program notes down in it.
 ///
-/// The notes are one JSON file, `avocado-runner-vt.json`: the default guest, and the digest of each config
-/// file as it was installed, by which an edited one is known. Upstream does not mind the file; a directory
-/// without it, such as one that upstream made, has no notes.
+/// The notes are one JSON file, `avocado-runner-vt.json`: the default guest, the digest of each config file
+/// as it was installed, by which an edited one is known, and the checksums of downloads. Upstream does not
+/// mind the file; a directory without it, such as one that upstream made, has no notes.
 #pragma once
 
 #include <filesystem>
@@ -34,7 +34,9 @@ struct DataDir {
 struct DataDirNotes {
     std::string default_guest;  ///< an only-filter; empty: none noted
     std::map<std::string, std::string>
-        installed;  ///< file below backends/ → digest of its content as installed
+        installed;  ///< file below the data directory → digest of its content as installed
+    std::map<std::string, std::string>
+        assets;  ///< name of a download → checksum of the archive that its image came from
 
     /// The notes of \p dir; empty ones if there are none or they cannot be read (which is logged).
     static DataDirNotes load(const DataDir& dir);
