@@ -87,7 +87,7 @@ cfg::Options options() {
 void check_there(const Selection& selection) {
     DataDir dir{selection.data_dir};
     if (selection.config.empty() && !dir.bootstrapped(selection.type)) {
-        throw SelectionError(
+        throw NotBootstrappedError(
             fmt::format("There is no test set for type {0} in {1}: run 'avocado vt-bootstrap --vt-type {0}'",
                         selection.type, selection.data_dir.string()));
     }
@@ -122,33 +122,61 @@ std::string near_text(const std::vector<std::string>& names) {
     return names.empty() ? std::string() : fmt::format("; near it are {}", join(names, ", "));
 }
 
+bool takes_guest(const Selection& selection) {
+    return selection.config.empty() && selection.type != "spice" && selection.type != "lvsb";
+}
+
+/// That the selection's guest is none of the config set's, with the nearest ones; nothing if it is one.
+std::optional<std::string> unknown_guest(const Selection& selection,
+                                         const std::optional<fs::path>& cache_dir) {
+    const std::string guest_os = effective_guest_os(selection);
+    if (!guests(selection, guest_os, cache_dir).empty()) {
+        return std::nullopt;
+    }
+    Selection any;
+    any.type = selection.type;
+    any.data_dir = selection.data_dir;
+    std::vector<std::string> labels;
+    for (const std::string& name : guest_names(any, "", cache_dir)) {
+        std::vector<std::string_view> parts = labels_of(name);
+        for (std::size_t i = 1; i < parts.size(); ++i) {
+            labels.emplace_back(parts[i]);
+            if (i + 1 < parts.size()) {
+                labels.push_back(fmt::format("{}.{}", parts[i], parts[i + 1]));
+            }
+        }
+    }
+    return fmt::format(
+        "option --vt-guest-os: there is no guest '{}' for architecture '{}' and machine type '{}'{} (see "
+        "'avocado vt-list-guests')",
+        guest_os, selection.arch.empty() ? "any" : selection.arch,
+        selection.machine_type.empty() ? "default" : selection.machine_type,
+        near_text(nearest(guest_os, labels)));
+}
+
+/// A guest, architecture or machine type that somebody chose has to be one of the config set's, even if some
+/// test is called so. Throws SelectionError.
+void check_guest(const Selection& selection, const std::optional<fs::path>& cache_dir) {
+    if (!takes_guest(selection) || !chooses_guest(selection)) {
+        return;
+    }
+    std::optional<std::string> problem;
+    try {
+        problem = unknown_guest(selection, cache_dir);
+    } catch (const cfg::SourceError&) {
+        return;  // a set without machines.cfg or guest-os.cfg has no guests to name
+    }
+    if (problem) {
+        throw SelectionError(*problem);
+    }
+}
+
 /// Why a selection has no tests at all.
 std::string why_empty(const Selection& selection, const std::optional<fs::path>& cache_dir) {
-    bool takes_guest = selection.config.empty() && selection.type != "spice" && selection.type != "lvsb";
-    if (takes_guest) {
-        std::string guest_os = effective_guest_os(selection);
+    if (takes_guest(selection)) {
         try {
-            if (guests(selection, guest_os, cache_dir).empty()) {
-                Selection any;
-                any.type = selection.type;
-                any.data_dir = selection.data_dir;
-                std::vector<std::string> labels;
-                for (const std::string& name : guest_names(any, "", cache_dir)) {
-                    std::vector<std::string_view> parts = labels_of(name);
-                    for (std::size_t i = 1; i < parts.size(); ++i) {
-                        labels.emplace_back(parts[i]);
-                        if (i + 1 < parts.size()) {
-                            labels.push_back(fmt::format("{}.{}", parts[i], parts[i + 1]));
-                        }
-                    }
-                }
-                return fmt::format(
-                    "option --vt-guest-os: there is no guest '{}' for architecture '{}' and machine type "
-                    "'{}'{} (see "
-                    "'avocado vt-list-guests')",
-                    guest_os, selection.arch.empty() ? "any" : selection.arch,
-                    selection.machine_type.empty() ? "default" : selection.machine_type,
-                    near_text(nearest(guest_os, labels)));
+            if (auto problem = unknown_guest(selection, cache_dir)) {
+                return *problem;
             }
         } catch (const cfg::SourceError&) {
             // A set without machines.cfg or guest-os.cfg has no guests to name.
@@ -217,6 +245,7 @@ std::vector<Resolution> resolve(const std::vector<std::string>& references, cons
                                 const std::optional<fs::path>& cache_dir) {
     validate(selection);
     check_there(selection);
+    check_guest(selection, cache_dir);
     cfg::Program program = cfg::load(inputs(selection), options(), cache_dir);
     std::vector<Resolution> resolutions;
     resolutions.reserve(references.size());

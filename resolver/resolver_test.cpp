@@ -4,6 +4,7 @@
 #include "cfg/errors.hpp"
 #include "resolver/data_dir.hpp"
 #include "resolver/name_filter.hpp"
+#include "resolver/saved_config.hpp"
 #include "runner/support/file.hpp"
 
 #include <doctest/doctest.h>
@@ -101,16 +102,25 @@ TEST_CASE("a guest that is not there is named") {
     TempDirectory dir("resolver");
     fill(dir.path());
     Selection selection = small(dir.path());
+    auto refusal = [&](const Selection& bad) -> std::string {
+        try {
+            resolve({"boot"}, bad, std::nullopt);
+        } catch (const SelectionError& error) {
+            return error.what();
+        }
+        return {};
+    };
     selection.guest_os = "Fedra";
-    std::vector<Resolution> found = resolve({"boot"}, selection, std::nullopt);
-    CHECK(found[0].info.find("there is no guest 'Fedra'") != std::string::npos);
-    CHECK(found[0].info.find("near it are Fedora") != std::string::npos);
+    CHECK(refusal(selection).find("there is no guest 'Fedra'") != std::string::npos);
+    CHECK(refusal(selection).find("near it are Fedora") != std::string::npos);
+    selection.guest_os = "boot";
+    CHECK(refusal(selection).find("there is no guest 'boot'") != std::string::npos);
     selection.guest_os = "JeOS";
     selection.only_filter = "nothing";
     CHECK(resolve({"boot"}, selection, std::nullopt)[0].info ==
           "The options and settings leave no test at all");
     selection.type = "libvirt";
-    CHECK_THROWS_AS(resolve({"boot"}, selection, std::nullopt), SelectionError);
+    CHECK_THROWS_AS(resolve({"boot"}, selection, std::nullopt), NotBootstrappedError);
 }
 
 TEST_CASE("from a full name, or the name alone, to the parameters") {
@@ -129,6 +139,29 @@ TEST_CASE("from a full name, or the name alone, to the parameters") {
     }
     CHECK_THROWS_AS(expand(selection, "p.bot", "", std::nullopt), UnknownTestError);
     CHECK_THROWS_AS(expand(selection, "p.boot", "x.y", std::nullopt), UnknownTestError);
+}
+
+TEST_CASE("a saved config gives the same tests when it is used") {
+    TempDirectory dir("resolver");
+    fill(dir.path());
+    Selection selection = small(dir.path());
+    selection.extra_params = {{"mem", "77"}, {"odd", "a = b # c"}};
+    selection.no_filter = "unix";
+    std::vector<Resolution> found = resolve({"migrate", "no_such", "boot"}, selection, std::nullopt);
+    Selection again = small(dir.path());
+    again.config = dir.path() / "saved.cfg";
+    save_config(again.config, selection, found);
+    std::vector<Resolution> second = resolve({""}, again, std::nullopt);
+    CHECK(names(second[0]) == std::vector<std::string>{"p.boot", "type_specific.p.migrate.tcp"});
+    for (const FoundTest& test : second[0].tests) {
+        Params before = expand(selection, test.name, test.full_name, std::nullopt);
+        Params after = expand(again, test.name, test.full_name, std::nullopt);
+        CHECK(before.items() == after.items());
+    }
+    fs::remove(again.config);
+    save_config(again.config, selection, resolve({"no_such"}, selection, std::nullopt));
+    CHECK_FALSE(fs::exists(again.config));
+    CHECK_THROWS_AS(save_config(dir.path() / "no/such/dir", selection, found), SelectionError);
 }
 
 TEST_CASE("guests, with their images") {

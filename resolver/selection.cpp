@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "resolver/selection.hpp"
 
-#include "providers/provider.hpp"
+#include "resolver/setting_errors.hpp"
 #include "runner/support/strings.hpp"
-
-#include <algorithm>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -48,43 +46,17 @@ constexpr TextSetting text_settings[] = {
     {"qemu.vhost", &Selection::vhost},
     {"qemu.malloc_perturb", &Selection::malloc_perturb},
     {"qemu.sandbox", &Selection::sandbox},
+    {"qemu.defconfig", &Selection::defconfig},
     {"libvirt.connect_uri", &Selection::connect_uri},
 };
 
 constexpr FlagSetting flag_settings[] = {
     {"short_names_when_config", &Selection::short_names_when_config},
+    {"common.type_specific_only", &Selection::type_specific_only},
     {"setup.backup_image_before_test", &Selection::backup_image_before_test},
     {"setup.restore_image_after_test", &Selection::restore_image_after_test},
     {"setup.keep_guest_running", &Selection::keep_guest_running},
 };
-
-/// What a user may have typed to get to a setting, for messages.
-std::string spelled(std::string_view name) {
-    static const std::pair<std::string_view, std::string_view> options[] = {
-        {"type", "--vt-type"},
-        {"config", "--vt-config"},
-        {"guest_os", "--vt-guest-os"},
-        {"extra_params", "--vt-extra-params"},
-        {"only_filter", "--vt-only-filter"},
-        {"no_filter", "--vt-no-filter"},
-        {"filter.default_filters", "--vt-filter-default-filters"},
-        {"common.arch", "--vt-arch"},
-        {"common.machine_type", "--vt-machine-type"},
-        {"qemu.qemu_bin", "--vt-qemu-bin"},
-        {"qemu.qemu_dst_bin", "--vt-qemu-dst-bin"},
-        {"libvirt.connect_uri", "--vt-connect-uri"},
-    };
-    for (auto [setting, option] : options) {
-        if (setting == name) {
-            return fmt::format("option {} (setting vt.{})", option, name);
-        }
-    }
-    return fmt::format("setting vt.{}", name);
-}
-
-SelectionError bad_value(std::string_view name, std::string_view value, std::string_view wanted) {
-    return SelectionError(fmt::format("{}: '{}' is not possible; {}", spelled(name), value, wanted));
-}
 
 std::string text_of(const json& value, std::string_view name) {
     if (value.is_string()) {
@@ -173,29 +145,21 @@ void read_common(const json& object, const std::string& prefix, Selection& selec
         selection.config = path.empty() ? fs::path() : fs::absolute(path).lexically_normal();
     }
     if (const json* value = find(object, prefix + "filter.default_filters")) {
-        selection.default_filters = words_of(*value, "filter.default_filters");
+        selection.default_filters.clear();
+        for (const std::string& item : words_of(*value, "filter.default_filters")) {
+            for (std::string& word : split_words(replace_all(item, ",", " "))) {
+                selection.default_filters.push_back(std::move(word));
+            }
+        }
+    }
+    // The task may have another working directory.
+    for (std::string Selection::*program : {&Selection::qemu_bin, &Selection::qemu_dst_bin}) {
+        if (!(selection.*program).empty()) {
+            selection.*program = fs::absolute(selection.*program).string();
+        }
     }
     if (const json* value = find(object, prefix + "extra_params")) {
         selection.extra_params = extra_params_of(*value);
-    }
-}
-
-void check_one_of(std::string_view name, std::string_view value, const std::vector<std::string>& allowed) {
-    if (std::find(allowed.begin(), allowed.end(), value) != allowed.end()) {
-        return;
-    }
-    std::vector<std::string> shown;
-    shown.reserve(allowed.size());
-    for (const std::string& one : allowed) {
-        shown.push_back(one.empty() ? "nothing" : one);
-    }
-    throw bad_value(name, value, fmt::format("possible are {}", join(shown, ", ")));
-}
-
-void check_file(std::string_view name, const std::string& path) {
-    std::error_code error;
-    if (!path.empty() && !fs::is_regular_file(path, error)) {
-        throw bad_value(name, path, "expected a file that is there");
     }
 }
 
@@ -204,6 +168,12 @@ void check_file(std::string_view name, const std::string& path) {
 Selection selection_from_settings(const json& settings, const fs::path& data_dir) {
     if (!settings.is_object()) {
         throw SelectionError("The settings are no JSON object");
+    }
+    // Of no weight for a selection, but to be refused before anything runs all the same.
+    for (const char* name : {"debug.no_cleanup", "omit_data_loss"}) {
+        if (const json* value = find(settings, std::string("vt.") + name)) {
+            flag_of(*value, name);
+        }
     }
     Selection selection;
     read_common(settings, "vt.", selection);
@@ -257,55 +227,6 @@ Selection selection_from_json(const json& object) {
         selection.config_digest = text_of(*digest, "config_digest");
     }
     return selection;
-}
-
-void validate(const Selection& selection) {
-    check_one_of("type", selection.type, providers::known_types());
-    check_one_of("common.nettype", selection.nettype, {"", "bridge", "user", "none"});
-    check_one_of("qemu.accel", selection.accel, {"kvm", "tcg"});
-    check_one_of("qemu.monitor", selection.monitor, {"", "qmp", "human"});
-    check_one_of("qemu.vhost", selection.vhost, {"off", "on", "force"});
-    check_one_of("qemu.sandbox", selection.sandbox, {"on", "off"});
-    check_one_of("qemu.disk_bus", selection.disk_bus,
-                 {"virtio_blk", "ide", "scsi", "virtio_scsi", "lsi_scsi", "ahci", "usb2", "xenblk"});
-    if (selection.smp.empty() || selection.smp.find_first_not_of("0123456789") != std::string::npos ||
-        selection.smp.size() > 4 || selection.smp == "0") {
-        throw bad_value("qemu.smp", selection.smp, "expected the number of processors");
-    }
-    if (selection.vhost != "off" && (selection.nettype == "user" || selection.nettype == "none")) {
-        throw bad_value("qemu.vhost", selection.vhost,
-                        fmt::format("it needs a bridge, but vt.common.nettype is '{}'", selection.nettype));
-    }
-    check_file("config", selection.config.string());
-    check_file("qemu.qemu_bin", selection.qemu_bin);
-    check_file("qemu.qemu_dst_bin", selection.qemu_dst_bin);
-    for (auto [name, text] :
-         {std::pair("guest_os", &selection.guest_os), std::pair("only_filter", &selection.only_filter),
-          std::pair("no_filter", &selection.no_filter), std::pair("common.arch", &selection.arch),
-          std::pair("common.machine_type", &selection.machine_type)}) {
-        if (text->find_first_of("\n\r") != std::string::npos) {
-            throw bad_value(name, *text, "a filter has one line");
-        }
-    }
-    for (auto [name, text] :
-         {std::pair("common.mem", &selection.mem), std::pair("common.netdst", &selection.netdst),
-          std::pair("qemu.image_type", &selection.image_type),
-          std::pair("qemu.nic_model", &selection.nic_model),
-          std::pair("qemu.malloc_perturb", &selection.malloc_perturb)}) {
-        if (text->find_first_of("\n\r") != std::string::npos) {
-            throw bad_value(name, *text, "a value has one line");
-        }
-    }
-    if (selection.type == "libvirt" && !selection.connect_uri.empty()) {
-        bool known = false;
-        for (const char* driver : {"qemu", "lxc", "xen"}) {
-            known = known || selection.connect_uri.find(driver) != std::string::npos;
-        }
-        if (!known) {
-            throw bad_value("libvirt.connect_uri", selection.connect_uri,
-                            "its driver should be qemu, lxc or xen");
-        }
-    }
 }
 
 }  // namespace vt::resolver

@@ -13,9 +13,11 @@
 #include "cfg/parser.hpp"
 #include "runner/support/error.hpp"
 
+#include <array>
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -27,6 +29,17 @@ namespace vt::resolver {
 class SelectionError : public Error {
   public:
     using Error::Error;
+};
+
+/// The filters that tests.cfg applies and `vt.filter.default_filters` can leave out.
+inline constexpr std::array<std::string_view, 8> default_filter_names = {
+    "no_9p_export", "no_virtio_rng", "no_pci_assignable", "smallpages",
+    "default_bios", "bridge",        "image_backend",     "multihost"};
+
+/// The data directory has no test set for the type; what() says how to make one.
+class NotBootstrappedError : public SelectionError {
+  public:
+    using SelectionError::SelectionError;
 };
 
 /// The options and `vt.*` settings that shape a test set; names and defaults are Avocado-VT's.
@@ -43,11 +56,12 @@ struct Selection {
     std::vector<std::string> default_filters;                       ///< vt.filter.default_filters
     std::vector<std::pair<std::string, std::string>> extra_params;  ///< vt.extra_params, in order
 
-    std::string arch;               ///< vt.common.arch
-    std::string machine_type;       ///< vt.common.machine_type; empty: the host's usual one
-    std::string nettype;            ///< vt.common.nettype; empty: decided when the test runs
-    std::string netdst = "virbr0";  ///< vt.common.netdst
-    std::string mem;                ///< vt.common.mem
+    std::string arch;                 ///< vt.common.arch
+    std::string machine_type;         ///< vt.common.machine_type; empty: the host's usual one
+    std::string nettype;              ///< vt.common.nettype; empty: decided when the test runs
+    std::string netdst = "virbr0";    ///< vt.common.netdst
+    std::string mem;                  ///< vt.common.mem
+    bool type_specific_only = false;  ///< vt.common.type_specific_only
 
     bool backup_image_before_test = true;  ///< vt.setup.backup_image_before_test
     bool restore_image_after_test = true;  ///< vt.setup.restore_image_after_test
@@ -64,6 +78,7 @@ struct Selection {
     std::string vhost = "off";             ///< vt.qemu.vhost
     std::string malloc_perturb = "yes";    ///< vt.qemu.malloc_perturb
     std::string sandbox = "on";            ///< vt.qemu.sandbox
+    std::string defconfig = "yes";         ///< vt.qemu.defconfig
     std::string connect_uri;               ///< vt.libvirt.connect_uri
 
     bool operator==(const Selection&) const = default;
@@ -79,13 +94,16 @@ nlohmann::json to_json(const Selection& selection);
 /// Reads what `to_json()` wrote. Throws SelectionError on anything else.
 Selection selection_from_json(const nlohmann::json& json);
 
-/// Checks what can be checked without reading a config: type, values of enumerations, files that must exist.
-/// Throws SelectionError.
+/// Checks what can be checked without reading a config: type, values of enumerations, filters, files that
+/// must exist. Throws SelectionError.
 void validate(const Selection& selection);
 
 /// What the parser gets: the file and the statements after it, in upstream's order, without a reference.
 /// Looks at the host for programs and the bridge. Throws SelectionError.
 std::vector<cfg::Input> inputs(const Selection& selection);
+
+/// True if machine type, architecture or guest are not what they are by themselves.
+bool chooses_guest(const Selection& selection);
 
 /// The machine type in force: the option's, else the usual one of this host's architecture; empty where that
 /// has none.

@@ -85,6 +85,28 @@ TEST_CASE("values that cannot be are refused with the possible ones") {
           std::string::npos);
     CHECK(message({{"vt.guest_os", "a\nvariants:"}}).find("one line") != std::string::npos);
     CHECK(message({{"vt.type", json::array()}}).find("expected a text") != std::string::npos);
+    CHECK(message({{"vt.qemu.accel", "hvf"}}).find("possible are kvm, tcg") != std::string::npos);
+    CHECK(message({{"vt.qemu.monitor", "tcp"}}).find("possible are nothing, qmp, human") !=
+          std::string::npos);
+    CHECK(message({{"vt.qemu.vhost", "maybe"}}).find("possible are off, on, force") != std::string::npos);
+    CHECK(message({{"vt.qemu.sandbox", "maybe"}}).find("possible are on, off") != std::string::npos);
+    CHECK(message({{"vt.common.nettype", "tap"}}).find("possible are nothing, bridge, user") !=
+          std::string::npos);
+    CHECK(message({{"vt.setup.keep_guest_running", "maybe"}}).find("expected yes or no") !=
+          std::string::npos);
+    CHECK(message({{"vt.qemu.malloc_perturb", "maybe"}}).find("possible are yes, no") != std::string::npos);
+    CHECK(message({{"vt.qemu.defconfig", ""}}).find("possible are yes, no") != std::string::npos);
+    CHECK(message({{"vt.qemu.nic_model", " "}}).find("a name that QEMU knows") != std::string::npos);
+    CHECK(message({{"vt.qemu.smp", "00"}}).find("number of processors") != std::string::npos);
+    CHECK(message({{"vt.common.mem", "2G"}}).find("number of MiB") != std::string::npos);
+    CHECK(message({{"vt.common.type_specific_only", "perhaps"}}).find("expected yes or no") !=
+          std::string::npos);
+    CHECK(message({{"vt.only_filter", "boot a:b"}}).find("'a:b' is not possible; it is no filter") !=
+          std::string::npos);
+    CHECK(message({{"vt.common.arch", "(x"}}).find("option --vt-arch") == 0);
+    CHECK(
+        message({{"vt.filter.default_filters", "smallpages,hugepages"}}).find("possible are no_9p_export") !=
+        std::string::npos);
 }
 
 TEST_CASE("the statements for qemu are upstream's, in upstream's order") {
@@ -134,6 +156,42 @@ TEST_CASE("settings change the statements") {
                                "netdev_extra_params=\",vhostforce=on\"", "vhost=on", "qemu_sandbox=off"}) {
         CHECK_MESSAGE(has(set, wanted), wanted);
     }
+}
+
+TEST_CASE("settings that upstream documents and passes over do what they say") {
+    TempDirectory dir("selection");
+    Selection selection = on_x86(dir.path());
+    selection.type_specific_only = true;
+    selection.defconfig = "no";
+    selection.smp = "08";
+    std::vector<cfg::Input> all = inputs(selection);
+    CHECK(has(texts(all, Kind::only), "(subtest=type_specific)"));
+    CHECK(has(texts(all, Kind::assign), "defconfig=no"));
+    CHECK(has(texts(all, Kind::assign), "smp=8"));
+    CHECK(selection_from_json(to_json(selection)) == selection);
+    selection.config = dir.path() / "my.cfg";
+    write_file_atomically(selection.config, "a = b\n");
+    all = inputs(selection);
+    CHECK(texts(all, Kind::only).empty());
+    CHECK_FALSE(has(texts(all, Kind::assign), "defconfig=no"));
+}
+
+TEST_CASE("default filters are left out by blanks, commas, and options used several times") {
+    TempDirectory dir("selection");
+    for (const json& value : {json("smallpages, multihost"), json::array({"smallpages", "multihost"})}) {
+        Selection selection = selection_from_settings({{"vt.filter.default_filters", value}}, dir.path());
+        std::vector<cfg::Input> all = inputs(selection);
+        CHECK(all.front() == cfg::Input::file((dir.path() / "backends/qemu/cfg/tests-shared.cfg").string()));
+        CHECK_FALSE(has(texts(all, Kind::only), "smallpages"));
+        CHECK(has(texts(all, Kind::only), "(image_backend=filesystem)"));
+        CHECK(texts(all, Kind::no).empty());
+    }
+}
+
+TEST_CASE("programs are absolute in a selection, since the task may run elsewhere") {
+    Selection selection = selection_from_settings({{"vt.qemu.qemu_bin", "some/../qemu"}}, "/d");
+    CHECK(selection.qemu_bin == (std::filesystem::current_path() / "some/../qemu").string());
+    CHECK(selection_from_settings({{"vt.qemu.qemu_bin", "/a/../qemu"}}, "/d").qemu_bin == "/a/../qemu");
 }
 
 TEST_CASE("with a config file of the user's own, only what cannot break it is added") {

@@ -38,22 +38,17 @@ bool is_bridge(const std::string& interface) {
 }
 
 void add_default_filters(const Selection& selection, std::vector<Input>& out) {
-    // Upstream looks for the names anywhere in the words.
-    auto named = [&](const std::string& filter) {
-        return std::any_of(selection.default_filters.begin(), selection.default_filters.end(),
-                           [&](const std::string& word) { return word.find(filter) != std::string::npos; });
-    };
-    for (const char* filter :
-         {"no_9p_export", "no_virtio_rng", "no_pci_assignable", "smallpages", "default_bios", "bridge"}) {
-        if (!named(filter)) {
-            out.push_back(Input::only(filter));
+    for (std::string_view name : default_filter_names) {
+        const auto& left_out = selection.default_filters;
+        if (std::find(left_out.begin(), left_out.end(), name) != left_out.end()) {
+            continue;
         }
-    }
-    if (!named("image_backend")) {
-        out.push_back(Input::only("(image_backend=filesystem)"));
-    }
-    if (!named("multihost")) {
-        out.push_back(Input::no("multihost"));
+        if (name == "multihost") {
+            out.push_back(Input::no("multihost"));
+        } else {
+            out.push_back(
+                Input::only(name == "image_backend" ? "(image_backend=filesystem)" : std::string(name)));
+        }
     }
 }
 
@@ -110,6 +105,9 @@ void add_general(const Selection& selection, const HostPrograms& programs, std::
             out.push_back(Input::assign("qemu_img_binary", programs.qemu_img));
         }
         add_network(selection, out);
+        if (selection.type_specific_only) {
+            out.push_back(Input::only("(subtest=type_specific)"));
+        }
     }
 }
 
@@ -146,10 +144,9 @@ void add_qemu(const Selection& selection, const HostPrograms& programs, std::vec
         if (!selection.monitor.empty()) {
             out.push_back(Input::assign("monitor_type", selection.monitor));
         }
-        add_choice(selection.smp == "1"   ? "up"
-                   : selection.smp == "2" ? "smp2"
-                                          : selection.smp,
-                   {"up", "smp2"}, "up", "smp", out);
+        std::string smp =
+            selection.smp.substr(std::min(selection.smp.find_first_not_of('0'), selection.smp.size()));
+        add_choice(smp == "1" ? "up" : smp == "2" ? "smp2" : smp, {"up", "smp2"}, "up", "smp", out);
         add_choice(selection.image_type, {"qcow2", "raw", "qed", "vmdk"}, "raw", "image_format", out);
         add_choice(selection.nic_model, {"virtio_net", "e1000", "rtl8139", "spapr-vlan"}, "nic_custom",
                    "nic_model", out);
@@ -164,6 +161,9 @@ void add_qemu(const Selection& selection, const HostPrograms& programs, std::vec
     out.push_back(Input::assign("malloc_perturb", selection.malloc_perturb));
     if (!own_config && selection.sandbox == "off") {
         out.push_back(Input::assign("qemu_sandbox", "off"));
+    }
+    if (!own_config && selection.defconfig == "no") {
+        out.push_back(Input::assign("defconfig", "no"));
     }
 }
 
@@ -183,6 +183,11 @@ void add_libvirt(const Selection& selection, std::vector<Input>& out) {
 
 std::string network_of_host(const Selection& selection) {
     return geteuid() == 0 && is_bridge(selection.netdst) ? "bridge" : "user";
+}
+
+bool chooses_guest(const Selection& selection) {
+    return !selection.guest_os.empty() || !selection.arch.empty() ||
+           effective_machine_type(selection) != default_machine_type();
 }
 
 std::string effective_machine_type(const Selection& selection) {

@@ -23,14 +23,24 @@ void headline(int step, const std::string& text) {
 }
 
 void say_what_next(const Setup& setup) {
-    for (const std::string& problem : setup.outcome.problems) {
+    log::info("");
+    log::info("http://avocado-vt.readthedocs.org/");
+    log::info("");
+    const auto& problems = setup.outcome.problems;
+    for (const std::string& problem : problems) {
         log::error("Not ready: {}", problem);
     }
-    if (setup.outcome.problems.empty()) {
-        log::info("avocado list --vt-type {}              lists the tests", setup.options.type);
-        log::info("avocado run --vt-type {} uptime        runs one in the default guest", setup.options.type);
-        log::info("Guests of your own are defined in {}", (setup.dir.path / "guest-os").string());
+    if (!problems.empty()) {
+        log::info("If there are missing requirements, please install them and re-run vt-bootstrap");
+        return;
     }
+    const std::string& type = setup.options.type;
+    std::string guest =
+        setup.options.guest_os.empty() ? std::string() : " --vt-guest-os " + setup.options.guest_os;
+    log::info("avocado list --vt-type {}{}    lists the tests", type, guest);
+    log::info("avocado run --vt-type {}{} uptime    runs one", type, guest);
+    log::info("avocado vt-list-guests --vt-type {}    lists the guests; your own are defined below {}", type,
+              (setup.dir.path / "guest-os").string());
 }
 
 Outcome run_steps(Setup& setup) {
@@ -50,12 +60,12 @@ Outcome run_steps(Setup& setup) {
     verify_directories(setup);
     headline(5, "Generating config set");
     make_config_set(setup);
-    headline(6, "Verifying (and possibly building) guest image");
+    headline(6, "Verifying (and possibly downloading) guest image");
     provide_guest(setup);
     setup.notes.save(setup.dir);
     headline(7, "Checking for modules " + join(wanted_modules(setup), ", "));
     check_modules(setup);
-    headline(8, "What to do next");
+    headline(8, "If you wish, you may take a look at the online docs for more info");
     say_what_next(setup);
     setup.outcome.usable = setup.outcome.problems.empty();
     return setup.outcome;
@@ -74,6 +84,11 @@ Outcome run(const Options& options) {
     if (std::find(types.begin(), types.end(), options.type) == types.end()) {
         throw BootstrapError("option --vt-type: '" + options.type + "' is not possible; possible are " +
                              join(types, ", "));
+    }
+    if (!options.cluster_config.empty()) {
+        throw BootstrapError(
+            "option --vt-cluster-config: tests that take several hosts at once are not supported; "
+            "leave the option out to run tests on this host");
     }
     try {
         Setup setup{options, resolver::DataDir{options.data_dir}, InstallDirs::find(), {}, {}, {}};

@@ -11,6 +11,7 @@
 #include "runner/support/error.hpp"
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -25,15 +26,21 @@ class BootstrapError : public Error {
 /// The options of `vt-bootstrap`; names as Avocado-VT's.
 struct Options {
     std::string type = "qemu";
-    std::string guest_os;            ///< empty: the built guest
-    std::filesystem::path data_dir;  ///< absolute
-    bool no_downloads = false;       ///< neither providers nor packages of the guest image
-    bool skip_image = false;         ///< no guest image (--vt-skip-verify-download-assets)
-    bool update_config = false;      ///< replace edited config files by the new ones
-    std::string host_distro_name;    ///< verbatim in host.cfg; empty: from /etc/os-release
+    std::string guest_os;                 ///< empty: the built guest
+    std::filesystem::path data_dir;       ///< absolute
+    bool no_downloads = false;            ///< neither providers nor packages of the guest image
+    bool skip_image = false;              ///< no guest image (--vt-skip-verify-download-assets)
+    bool update_config = false;           ///< replace edited config files by the new ones
+    bool selinux_setup = false;           ///< give the directories the contexts that SELinux wants of them
+    std::string qemu_bin;                 ///< QEMU to test, where the settings name one
+    std::filesystem::path import_config;  ///< an installed Avocado-VT or its wheel, to take more guests from
+    std::string cluster_config;           ///< refused unless empty: there are no clusters here
+    std::string host_distro_name;         ///< verbatim in host.cfg; empty: from /etc/os-release
     std::string host_distro_version;
     std::string host_distro_release;
     std::string host_distro_arch;
+    /// Asks the user a question with a yes or no; never called if empty, which means no.
+    std::function<bool(const std::string& question)> ask;
 };
 
 /// What a run found and did.

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "runner/bootstrap/config_set.hpp"
 
+#include "runner/bootstrap/import_config.hpp"
+#include "runner/process/process.hpp"
 #include "runner/support/file.hpp"
 #include "runner/support/log.hpp"
+#include "runner/support/strings.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <map>
+
+#include <fmt/core.h>
 
 namespace vt::bootstrap {
 
@@ -13,13 +19,13 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// The *.cfg files directly in \p dir by name.
-std::vector<fs::path> cfg_files(const fs::path& dir) {
+/// The files of one extension directly in \p dir by name.
+std::vector<fs::path> files_in(const fs::path& dir, const char* extension = ".cfg") {
     std::vector<fs::path> files;
     std::error_code error;
     for (fs::directory_iterator entry(dir, error), end; !error && entry != end; entry.increment(error)) {
         std::error_code ignored;
-        if (entry->path().extension() == ".cfg" && entry->is_regular_file(ignored)) {
+        if (entry->path().extension() == extension && entry->is_regular_file(ignored)) {
             files.push_back(entry->path());
         }
     }
@@ -34,12 +40,20 @@ std::vector<ConfigFile> config_files(const fs::path& share, const std::string& t
                                      const std::vector<providers::Provider>& providers) {
     std::map<fs::path, fs::path> source_of;
     if (type != "lvsb") {
-        for (const fs::path& file : cfg_files(share / "shared")) {
-            source_of[dir.backend_cfg(type) / file.filename()] = file;
+        for (const fs::path& from : {share / "shared", imported_dir(dir.path) / "cfg"}) {
+            for (const fs::path& file : files_in(from)) {
+                source_of[dir.backend_cfg(type) / file.filename()] = file;
+            }
+        }
+    }
+    // Upstream's definitions say no more of what is shipped as well.
+    for (const fs::path& from : {imported_dir(dir.path) / "downloads", share / "shared" / "downloads"}) {
+        for (const fs::path& file : files_in(from, ".ini")) {
+            source_of[dir.path / "downloads" / file.filename()] = file;
         }
     }
     for (const std::string& each : providers::known_types()) {
-        for (const fs::path& file : cfg_files(share / "backends" / each / "cfg")) {
+        for (const fs::path& file : files_in(share / "backends" / each / "cfg")) {
             source_of[dir.backend_cfg(each) / file.filename()] = file;
         }
     }
@@ -84,16 +98,17 @@ ConfigSetReport install_config_files(const std::vector<ConfigFile>& files, bool 
         fs::create_directories(file.target.parent_path());
         std::error_code error;
         if (fs::exists(file.target, error)) {
-            std::string present = read_file(file.target);
+            std::string present = fs::is_regular_file(file.target, error) ? read_file(file.target) : "";
             if (present == file.content) {
                 notes.installed[key] = digest;
                 continue;
             }
             auto noted = notes.installed.find(key);
-            bool edited =
-                noted == notes.installed.end() || noted->second != resolver::content_digest(present);
+            bool installed = noted != notes.installed.end();
+            bool edited = !installed || noted->second != resolver::content_digest(present) ||
+                          fs::is_symlink(file.target);
             if (edited && !replace_edited) {
-                report.kept.push_back(file.target);
+                report.kept.push_back({file.target, file.content, installed});
                 continue;
             }
         }
@@ -102,6 +117,52 @@ ConfigSetReport install_config_files(const std::vector<ConfigFile>& files, bool 
         report.written.push_back(file.target);
     }
     return report;
+}
+
+std::vector<std::string> difference(const KeptFile& file, std::size_t limit) {
+    process::Command command;
+    command.argv = {"diff",    "-u",
+                    "--label", "the new default",
+                    "--label", file.path.filename().string(),
+                    "-",       file.path.string()};
+    command.input = file.content;
+    std::vector<std::string> lines;
+    try {
+        lines = split(process::run(command, Deadline::after(Seconds{10})).out, '\n');
+    } catch (const Error& error) {
+        log::debug("{}", error.what());
+        return {};
+    }
+    if (!lines.empty() && lines.back().empty()) {
+        lines.pop_back();
+    }
+    if (lines.size() > limit) {
+        std::size_t left = lines.size() - limit;
+        lines.resize(limit);
+        lines.push_back(fmt::format("... and {} lines more", left));
+    }
+    return lines;
+}
+
+void remove_half_written(const fs::path& dir) {
+    // write_file_atomically() adds a dot and six letters or digits to the name.
+    constexpr std::size_t suffix = 7;
+    std::error_code error;
+    for (fs::directory_iterator entry(dir, error), end; !error && entry != end; entry.increment(error)) {
+        std::string name = entry->path().filename().string();
+        if (name.size() <= suffix || name[name.size() - suffix] != '.') {
+            continue;
+        }
+        std::string_view random = std::string_view(name).substr(name.size() - suffix + 1);
+        std::string stem = fs::path(name).stem().string();
+        bool ours = stem.ends_with(".cfg") || stem.ends_with(".ini") || stem.ends_with(".json");
+        bool letters =
+            std::all_of(random.begin(), random.end(), [](unsigned char c) { return std::isalnum(c) != 0; });
+        if (ours && letters) {
+            std::error_code ignored;
+            fs::remove(entry->path(), ignored);
+        }
+    }
 }
 
 }  // namespace vt::bootstrap

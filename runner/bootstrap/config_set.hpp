@@ -18,26 +18,41 @@
 
 namespace vt::bootstrap {
 
-/// What happened to the files.
-struct ConfigSetReport {
-    std::vector<std::filesystem::path> written;
-    std::vector<std::filesystem::path> kept;  ///< edited ones that differ from the program's text
-};
-
 /// A file to install and its text.
 struct ConfigFile {
     std::filesystem::path target;  ///< absolute
     std::string content;
 };
 
-/// Installs files that users may edit, and notes their digests. \param replace_edited overwrite edited files
-/// too Throws SystemError.
+/// A file that differs from the program's text and was left as it is.
+struct KeptFile {
+    std::filesystem::path path;
+    std::string content;     ///< the program's text
+    bool installed = false;  ///< the program installed it once; else it came from elsewhere
+};
+
+/// What happened to the files.
+struct ConfigSetReport {
+    std::vector<std::filesystem::path> written;
+    std::vector<KeptFile> kept;
+};
+
+/// Installs files that users may edit, and notes their digests. A link that leads to other content counts as
+/// edited. \param replace_edited overwrite edited files too. Throws SystemError.
 ConfigSetReport install_config_files(const std::vector<ConfigFile>& files, bool replace_edited,
                                      const resolver::DataDir& dir, resolver::DataDirNotes& notes);
 
+/// The lines by which \p file differs from the program's text, as `diff -u` shows them, at most \p limit of
+/// them; empty if there is no such program.
+std::vector<std::string> difference(const KeptFile& file, std::size_t limit);
+
+/// Removes what a killed run left of files that it was writing, from \p dir.
+void remove_half_written(const std::filesystem::path& dir);
+
 /// The files of \p type: the type's own, the shared ones (but for lvsb) that it does not have itself, and
-/// those that providers bring along. Also the own files of all other types, as upstream copies them. \param
-/// share this installation's cfg directory
+/// those that providers bring along. Also the own files of all other types, as upstream copies them, and the
+/// definitions of what can be downloaded. A shared file that was imported takes the place of the shipped one.
+/// \param share this installation's cfg directory
 std::vector<ConfigFile> config_files(const std::filesystem::path& share, const std::string& type,
                                      const resolver::DataDir& dir,
                                      const std::vector<providers::Provider>& providers);

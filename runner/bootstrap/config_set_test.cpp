@@ -6,6 +6,9 @@
 #include "runner/bootstrap/generated_cfg.hpp"
 #include "runner/support/file.hpp"
 
+#include <algorithm>
+#include <initializer_list>
+
 #include <doctest/doctest.h>
 
 using namespace vt;
@@ -66,12 +69,61 @@ TEST_CASE("guest-os.cfg: folders nest, drop-ins lie over the shipped tree") {
     put(temp.path() / "a/Linux/JeOS/27.cfg", "# comment\n\n- 27:\n    image_name = images/jeos\n");
     put(temp.path() / "a/Linux/Custom/none.cfg", "- none:\n");
     put(temp.path() / "b/Linux/Custom/mine.cfg", "- Mine:\n    image_name = images/mine\n");
-    std::string text = guest_os_text({temp.path() / "a", temp.path() / "b", temp.path() / "no_such"});
+    std::string text = guest_os_text({temp.path() / "a", {temp.path() / "b", temp.path() / "no_such"}, {}});
     CHECK(names_of(text) == std::vector<std::string>{"Guest.Linux.Custom.Mine", "Guest.Linux.Custom.none",
                                                      "Guest.Linux.JeOS.27"});
     CHECK(first_of(text, "27").get("os_type") == "linux");
     CHECK(first_of(text, "27").get("x") == "1");
     CHECK(first_of(text, "Mine").get("image_name") == "images/mine");
+}
+
+TEST_CASE("guest-os.cfg: an imported tree fills in what is not there, in whatever shape it is there") {
+    TempDirectory temp("guest-os");
+    fs::path a = temp.path() / "a";
+    fs::path b = temp.path() / "b";
+    put(a / "Linux.cfg", "- @Linux:\n    from = a\n");
+    put(a / "Linux/RHEL.cfg", "- RHEL:\n    x = a\n");
+    put(a / "Linux/RHEL/7.8.cfg", "- 7.8:\n    variants:\n        - x86_64:\n        - ppc64le:\n");
+    put(a / "Linux/RHEL/16.0.cfg", "- 16.0:\n    variants:\n        - ppc64le:\n");
+    put(b / "Linux.cfg", "- @Linux:\n    from = b\n");
+    put(b / "Linux/RHEL.cfg", "- RHEL:\n    x = b\n");
+    put(b / "Linux/RHEL/7.8.cfg", "- 7.8:\n    x = imported\n");
+    put(b / "Linux/RHEL/7.8/x86_64.cfg", "- x86_64:\n");
+    put(b / "Linux/RHEL/6.9.cfg", "- 6.9:\n");
+    put(b / "Linux/RHEL/6.9/i386.cfg", "- i386:\n");
+    put(b / "Linux/RHEL/16.0.ppc64le.cfg", "- 16.0.ppc64le:\n");
+    put(b / "Linux/RHEL/16.0.s390x.cfg", "- 16.0.s390x:\n");
+    put(b / "Linux/Old.cfg", "- Old:\n    y = b\n");
+    std::string text = guest_os_text({a, {}, b});
+    CHECK(names_of(text) ==
+          std::vector<std::string>{"Guest.Linux.Old", "Guest.Linux.RHEL.16.0.ppc64le",
+                                   "Guest.Linux.RHEL.16.0.s390x", "Guest.Linux.RHEL.6.9.i386",
+                                   "Guest.Linux.RHEL.7.8.x86_64", "Guest.Linux.RHEL.7.8.ppc64le"});
+    CHECK(first_of(text, "7.8.x86_64").get("x") == "a");
+    CHECK(first_of(text, "6.9").get("from") == "a");
+    CHECK(first_of(text, "Old").get("y") == "b");
+}
+
+TEST_CASE("guest-os.cfg: a drop-in that is no definition is left out, the others stay") {
+    TempDirectory temp("guest-os");
+    put(temp.path() / "a/Linux/JeOS.cfg", "- JeOS:\n");
+    for (const auto& [name, text] : std::initializer_list<std::pair<const char*, std::string>>{
+             {"good", "\n# mine\n- Good:\n    image_name = images/good\n"},
+             {"readme", "Foo:\n    image_name = images/foo\n"},
+             {"operator", "- Foo:\n    image_name = images/foo\n    password\n"},
+             {"indented", "- Foo:\n        a = b\n    c = d\n"},
+             {"empty", "\n"},
+             {"bytes", std::string("- Foo:\n    a = \xff\x00\n", 17)},
+             {"unreadable", "- Foo\n"}}) {
+        put(temp.path() / "b/Linux/LinuxCustom" / (std::string(name) + ".cfg"), text);
+    }
+    fs::create_directories(temp.path() / "b/Linux/LinuxCustom/folder.cfg");
+    std::string text = guest_os_text({temp.path() / "a", {temp.path() / "b"}, {}});
+    std::vector<std::string> names = names_of(text);
+    CHECK(std::find(names.begin(), names.end(), "Guest.Linux.LinuxCustom.Good") != names.end());
+    CHECK(std::find(names.begin(), names.end(), "Guest.Linux.JeOS") != names.end());
+    CHECK(text.find("Foo:\n    image") == std::string::npos);
+    CHECK(text.find("password") == std::string::npos);
 }
 
 TEST_CASE("subtests.cfg: installations first, the type's own, shared ones, what shuts down last") {

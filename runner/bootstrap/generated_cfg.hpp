@@ -12,10 +12,18 @@
 
 namespace vt::bootstrap {
 
-/// guest-os.cfg from trees of guest definitions that lie over one another (\p roots; of two files of one
-/// relative path the later root's wins). A folder X is a variant whose definition is X.cfg beside it, or an
-/// empty one; each other file is a variant in it. Everything in the order of its name.
-std::string guest_os_text(const std::vector<std::filesystem::path>& roots);
+/// Trees of guest definitions. A folder X is a variant whose definition is X.cfg beside it, or an empty one;
+/// each other file is a variant in it.
+struct GuestTrees {
+    std::filesystem::path shipped;
+    std::vector<std::filesystem::path>
+        drop_ins;                    ///< lie over it: of two files of one relative path, the last
+    std::filesystem::path imported;  ///< an Avocado-VT's: fills in what the others do not define
+};
+
+/// guest-os.cfg from \p trees, everything in the order of its name. A file that is not shipped and is no
+/// definition is left out with a line in the log.
+std::string guest_os_text(const GuestTrees& trees);
 
 /// subtests.cfg from all providers' test configs for one type. A config file of the built-in provider is left
 /// out where another provider supplies a test of a type that it names.

@@ -18,7 +18,7 @@ const module::Functions& functions() {
         const void* table = handle != nullptr ? ::dlsym(handle, "vt_guest_libraries") : nullptr;
         if (table == nullptr) {
             const char* words = ::dlerror();
-            throw GuestImageError(fmt::format("building a guest needs {}, which cannot be loaded: {}",
+            throw GuestImageError(fmt::format("archives and digests need {}, which cannot be loaded: {}",
                                               path.string(), words != nullptr ? words : "it has no entry"));
         }
         return *static_cast<const module::Functions*>(table);
@@ -40,6 +40,14 @@ void unpack_deb(const std::filesystem::path& deb, const std::filesystem::path& t
     functions().unpack_deb(deb, target, map);
 }
 
+void unpack_zip(const std::filesystem::path& zip, const std::filesystem::path& target, const PathMap& map) {
+    functions().unpack_zip(zip, target, map);
+}
+
+void decompress_file(const std::filesystem::path& archive, const std::filesystem::path& target) {
+    functions().decompress_file(archive, target);
+}
+
 void write_initramfs(const std::filesystem::path& root, const std::vector<DeviceNode>& devices,
                      const std::filesystem::path& file) {
     functions().write_initramfs(root, devices, file);
@@ -51,6 +59,10 @@ std::string sha256_text(std::string_view data) {
 
 std::string sha256_file(const std::filesystem::path& path) {
     return functions().sha256_file(path);
+}
+
+std::string file_digest(const std::string& algorithm, const std::filesystem::path& path) {
+    return functions().file_digest(algorithm, path);
 }
 
 std::string hash_password(const std::string& password) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /// \file
-/// What the guest builder needs of libraries that nothing else here needs: archives, digests, password
-/// hashes.
+/// What the guest builder, downloads and imports need of libraries that nothing else here needs: archives,
+/// digests, password hashes.
 ///
 /// libarchive brings libxml2 and ICU along, milliseconds at every start; so it is linked by a module of its
 /// own, libvtguest.so (guest_module/), which the first call of one of these functions opens. All throw Error
@@ -35,6 +35,14 @@ using PathMap = std::function<std::optional<std::string>(const std::string& path
 /// out of the target and paths with ".." are refused. Throws GuestImageError, SystemError.
 void unpack_deb(const std::filesystem::path& deb, const std::filesystem::path& target, const PathMap& map);
 
+/// Unpacks the zip archive (a Python wheel is one) \p zip below \p target as unpack_deb() does. More than
+/// 20,000 files or 256 MiB are refused. Throws GuestImageError, SystemError.
+void unpack_zip(const std::filesystem::path& zip, const std::filesystem::path& target, const PathMap& map);
+
+/// Writes what \p archive holds, a compressed file or the first file in a 7-Zip archive, to \p target. Blocks
+/// of zeros become holes. Throws GuestImageError if it is none of the known formats or damaged, SystemError.
+void decompress_file(const std::filesystem::path& archive, const std::filesystem::path& target);
+
 /// A character device for a cpio archive; the tree itself cannot hold one without root.
 struct DeviceNode {
     std::string path;
@@ -52,6 +60,10 @@ std::string sha256_text(std::string_view data);
 
 /// SHA-256 of the file \p path, hexadecimal. Throws SystemError.
 std::string sha256_file(const std::filesystem::path& path);
+
+/// The digest of the file \p path by \p algorithm (`sha1`, `sha256`, `sha512`), hexadecimal. Throws
+/// SystemError, and GuestImageError for another algorithm.
+std::string file_digest(const std::string& algorithm, const std::filesystem::path& path);
 
 /// \p password as /etc/shadow wants it (SHA-512, random salt). Throws GuestImageError.
 std::string hash_password(const std::string& password);

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "cfg/parser.hpp"
 #include "runner/bootstrap/generated_cfg.hpp"
 #include "runner/support/file.hpp"
+#include "runner/support/log.hpp"
 #include "runner/support/strings.hpp"
 
+#include <algorithm>
 #include <map>
 
 #include <fmt/core.h>
@@ -15,14 +18,62 @@ namespace {
 
 constexpr int max_depth = 16;
 constexpr int step = 4;
+constexpr std::size_t max_bytes = std::size_t{1} << 20;  // of one definition
 
-/// A folder of guest definitions, merged from all roots.
+/// A folder of guest definitions, merged from several trees.
 struct Folder {
-    std::map<std::string, fs::path> files;  ///< name without .cfg → file
+    std::map<std::string, std::vector<std::string>> files;  ///< name without .cfg → lines that say something
     std::map<std::string, Folder> folders;
 };
 
-void merge(const fs::path& dir, Folder& into, int depth) {
+bool is_comment(std::string_view line) {
+    std::string_view text = trim(line);
+    return text.starts_with("#") || text.starts_with("//");
+}
+
+/// Why \p lines are no definition of a guest; empty if they are one.
+std::string why_not(const std::vector<std::string>& lines) {
+    auto first = std::find_if_not(lines.begin(), lines.end(), [](const std::string& line) {
+        return trim(line).empty() || is_comment(line);
+    });
+    if (first == lines.end()) {
+        return "it has nothing but comments";
+    }
+    if (!first->starts_with("- ")) {
+        return fmt::format("expected '- NAME:' at the beginning of a line, found '{}'", *first);
+    }
+    std::string text = "variants:\n";
+    for (const std::string& line : lines) {
+        text += fmt::format("{:{}}{}\n", "", step, line);
+    }
+    try {
+        cfg::parse({cfg::Input::string(text)});
+    } catch (const cfg::ParserError& error) {
+        const cfg::ErrorReport& report = error.report();
+        return fmt::format("line {}: {} in '{}'{}", report.where.line - 1, report.message, report.line,
+                           report.expected.empty() ? "" : "; expected is " + report.expected);
+    }
+    return {};
+}
+
+/// What somebody else wrote is taken only if it can be: one broken file must not cost all guests.
+void take_file(const fs::path& path, bool shipped, Folder& into) {
+    std::string reason;
+    try {
+        std::vector<std::string> lines = split(read_file(path, max_bytes), '\n');
+        reason = shipped ? std::string() : why_not(lines);
+        if (reason.empty()) {
+            std::erase_if(lines, [](const std::string& line) { return trim(line).empty(); });
+            into.files[path.stem().string()] = std::move(lines);
+            return;
+        }
+    } catch (const Error& error) {
+        reason = error.what();
+    }
+    log::warning("Leaving out the guest definition {}: {}", path.string(), reason);
+}
+
+void merge(const fs::path& dir, bool shipped, Folder& into, int depth) {
     std::error_code error;
     for (fs::directory_iterator entry(dir, error), end; !error && entry != end; entry.increment(error)) {
         std::string name = entry->path().filename().string();
@@ -32,22 +83,57 @@ void merge(const fs::path& dir, Folder& into, int depth) {
         }
         if (entry->is_directory(ignored)) {
             if (depth < max_depth) {
-                merge(entry->path(), into.folders[name], depth + 1);
+                merge(entry->path(), shipped, into.folders[name], depth + 1);
             }
         } else if (entry->path().extension() == ".cfg" && entry->is_regular_file(ignored)) {
-            into.files[entry->path().stem().string()] = entry->path();
+            take_file(entry->path(), shipped, into);
         }
     }
 }
 
-void add_file(const fs::path& file, int indent, std::string& out) {
-    for (const std::string& line : split(read_file(file), '\n')) {
-        if (trim(line).empty()) {
+/// True if \p name is A.B, and the definition of A in \p folder has a variant B.
+bool is_variant_of_a_file(const Folder& folder, const std::string& name) {
+    for (auto dot = name.find('.'); dot != std::string::npos; dot = name.find('.', dot + 1)) {
+        auto file = folder.files.find(name.substr(0, dot));
+        if (file == folder.files.end()) {
             continue;
         }
-        out.append(static_cast<std::size_t>(indent), ' ');
-        out += line;
-        out += '\n';
+        std::string header = "- " + name.substr(dot + 1) + ":";
+        const std::vector<std::string>& lines = file->second;
+        if (std::any_of(lines.begin(), lines.end(),
+                        [&](const std::string& line) { return trim(line) == header; })) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/// Adds what \p into lacks. A guest that it has in any shape (a file with variants, a folder of files) stays.
+void fill_in(Folder& into, const Folder& more) {
+    std::map<std::string, const Folder*> names;
+    for (const auto& [name, lines] : more.files) {
+        names[name] = nullptr;
+    }
+    for (const auto& [name, below] : more.folders) {
+        names[name] = &below;
+    }
+    for (const auto& [name, below] : names) {
+        auto file = more.files.find(name);
+        auto own_folder = into.folders.find(name);
+        bool own_file = into.files.contains(name);
+        if (own_folder != into.folders.end() && below != nullptr) {
+            if (!own_file && file != more.files.end()) {
+                into.files[name] = file->second;
+            }
+            fill_in(own_folder->second, *below);
+        } else if (!own_file && own_folder == into.folders.end() && !is_variant_of_a_file(into, name)) {
+            if (file != more.files.end()) {
+                into.files[name] = file->second;
+            }
+            if (below != nullptr) {
+                into.folders[name] = *below;
+            }
+        }
     }
 }
 
@@ -62,7 +148,7 @@ void add_folder(const Folder& folder, int indent, std::string& out) {
     }
     out += fmt::format("{:{}}variants:\n", "", indent);
     std::map<std::string, const Folder*> names;
-    for (const auto& [name, file] : folder.files) {
+    for (const auto& [name, lines] : folder.files) {
         names[name] = nullptr;
     }
     for (const auto& [name, below] : folder.folders) {
@@ -70,7 +156,9 @@ void add_folder(const Folder& folder, int indent, std::string& out) {
     }
     for (const auto& [name, below] : names) {
         if (auto file = folder.files.find(name); file != folder.files.end()) {
-            add_file(file->second, indent + step, out);
+            for (const std::string& line : file->second) {
+                out += fmt::format("{:{}}{}\n", "", indent + step, line);
+            }
         } else {
             out += fmt::format("{:{}}- {}:\n", "", indent + step, name);
         }
@@ -82,11 +170,15 @@ void add_folder(const Folder& folder, int indent, std::string& out) {
 
 }  // namespace
 
-std::string guest_os_text(const std::vector<fs::path>& roots) {
+std::string guest_os_text(const GuestTrees& trees) {
     Folder top;
-    for (const fs::path& root : roots) {
-        merge(root, top, 0);
+    merge(trees.shipped, true, top, 0);
+    for (const fs::path& tree : trees.drop_ins) {
+        merge(tree, false, top, 0);
     }
+    Folder imported;
+    merge(trees.imported, false, imported, 0);
+    fill_in(top, imported);
     std::string text =
         "# Made by vt-bootstrap from the guest definitions; put your own below guest-os/ instead.\n"
         "variants:\n    - Guest:\n";

@@ -6,6 +6,7 @@
 #include "runner/bootstrap/guest_modules.hpp"
 #include "runner/bootstrap/guest_packages.hpp"
 #include "runner/support/file.hpp"
+#include "runner/support/install_dirs.hpp"
 
 #include <doctest/doctest.h>
 
@@ -15,7 +16,8 @@ namespace fs = std::filesystem;
 namespace {
 
 fs::path shipped_recipe() {
-    return fs::path(__FILE__).parent_path() / "../../cfg/share/guest-image";
+    // Not by __FILE__: a compiler cache may hold an object that another checkout made.
+    return vt::InstallDirs::find().config_share() / "guest-image";
 }
 
 void copy_recipe(const fs::path& to) {

@@ -1,37 +1,50 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /// \file programs.hpp
-/// The programs that a type of test needs or likes to have, and the packages they come in.
+/// The programs and headers that a type of test needs or likes to have, and the packages they come in.
 ///
-/// Mandatory is what no test of the type can do without; upstream also demands what only some tests use
-/// (tcpdump, arping, gcc), which is recommended here: such tests say themselves what they miss.
+/// The lists are upstream's, and two of them are shown under the headings of the user's guide. What is
+/// missing keeps nobody from working, though, unless no test of the type could run: upstream refuses to go on
+/// without arping or gcc, which a handful of tests use; here such tests say themselves what they miss.
 #pragma once
 
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace vt::bootstrap {
 
-/// One program, under one of several names.
-struct Program {
-    std::vector<std::string> names;
-    std::string debian;  ///< package
-    std::string fedora;  ///< package
+/// A program under one of several names, or a header in one of several places.
+struct Requirement {
+    std::vector<std::string> names;  ///< programs, looked up on PATH and in sbin; or absolute paths
+    std::string debian;              ///< package, on Debian and Ubuntu; empty: it is in none
+    std::string fedora;              ///< package, on Fedora and its kin; empty: it is in none
+    std::string use;                 ///< what goes without it: "tests that …"
+    bool for_all_tests = false;      ///< without it no test of the type can run
 };
 
-struct ProgramList {
-    std::vector<Program> mandatory;
-    std::vector<Program> recommended;
+/// What is looked for under one of the two headings.
+struct Requirements {
+    std::vector<Requirement> mandatory;
+    std::vector<Requirement> recommended;
 };
 
 /// What \p type wants on a host of architecture \p machine.
-ProgramList programs_for(const std::string& type, const std::string& machine);
+/// \param guest_os the guest asked for, empty for the default one: another one than JeOS needs no xz
+Requirements requirements(const std::string& type, const std::string& machine, const std::string& guest_os);
 
-/// The first of its names that is there.
-std::optional<std::filesystem::path> find(const Program& program);
+/// Where it is: the first of its names that is there.
+std::optional<std::filesystem::path> find(const Requirement& requirement);
 
-/// The command that installs all of \p missing on this host's distribution.
-std::string install_hint(const std::vector<Program>& missing);
+/// The tool that installs packages on a host, and whose names it takes.
+enum class PackageTool { apt_get, dnf, zypper };
+
+/// By the text of /etc/os-release; where that tells nothing, dnf.
+PackageTool package_tool(std::string_view os_release);
+
+/// The command that installs all of \p missing, `apt-get install arping netcat-openbsd`; empty if no package
+/// has any of it.
+std::string install_command(const std::vector<Requirement>& missing, PackageTool tool);
 
 }  // namespace vt::bootstrap

@@ -36,11 +36,11 @@ void make_directories(const Setup& setup);
 /// 1: definitions of test providers, and their directories.
 void update_providers(Setup& setup);
 
-/// 2: programs without which no test of the type runs. Throws BootstrapError if one is missing.
-void check_mandatory_programs(const Setup& setup);
+/// 2: the programs and headers that the type's list calls mandatory; a problem if no test runs without one.
+void check_mandatory_programs(Setup& setup);
 
 /// 3: programs that some tests use.
-void check_recommended_programs(const Setup& setup);
+void check_recommended_programs(Setup& setup);
 
 /// 4: says that the directories are there.
 void verify_directories(const Setup& setup);

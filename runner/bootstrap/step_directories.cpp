@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "runner/bootstrap/selinux.hpp"
 #include "runner/bootstrap/setup.hpp"
 #include "runner/support/log.hpp"
 
@@ -20,6 +21,43 @@ std::vector<fs::path> directories(const Setup& setup) {
             setup.dir.path / "guest-os"};
 }
 
+/// Links are followed: what counts is where the files really are.
+SelinuxLabel label(const fs::path& path, const char* type, bool with_content) {
+    std::error_code error;
+    fs::path real = fs::canonical(path, error);
+    return {error ? path : real, type, with_content};
+}
+
+void verify_contexts(const Setup& setup) {
+    const bool set = setup.options.selinux_setup;
+    SelinuxReport report = check_selinux(
+        selinux_of_this_host(),
+        {label(setup.dir.path, "virt_var_lib_t", false), label(setup.dir.images(), "virt_image_t", true),
+         label(setup.dir.path / "isos", "virt_content_t", true)},
+        set);
+    if (report.mode == SelinuxMode::absent) {
+        if (set) {
+            log::info("This host has no SELinux: there are no contexts to set up");
+        }
+        return;
+    }
+    if (report.relabelled > 0) {
+        log::info("SELinux contexts of {} directories were set up", report.relabelled);
+    }
+    for (const std::string& sentence : report.wrong) {
+        log::info("{}", sentence);
+    }
+    if (report.wrong.empty()) {
+        log::info("SELinux contexts OK");
+        return;
+    }
+    log::info("{}", set ? "Setting them up failed; as root, these commands do it:"
+                        : "--vt-selinux-setup sets them up, as do these commands:");
+    for (const std::string& command : report.commands) {
+        log::info("    {}", command);
+    }
+}
+
 }  // namespace
 
 void make_directories(const Setup& setup) {
@@ -32,6 +70,7 @@ void verify_directories(const Setup& setup) {
     for (const fs::path& path : directories(setup)) {
         log::debug("{} OK", path.string());
     }
+    verify_contexts(setup);
 }
 
 }  // namespace vt::bootstrap

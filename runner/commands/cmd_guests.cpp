@@ -27,7 +27,7 @@ int list_guests(const SelectionOptions& options) {
     fmt::print("Using {} for guest images\n\nAvailable guests in config:\n",
                resolver::DataDir{selection.data_dir}.images().string());
     for (const resolver::Guest& guest :
-         resolver::guests(selection, options.guest_os(), resolver::config_cache_dir())) {
+         resolver::guests(selection, options.guest_os().value_or(""), resolver::config_cache_dir())) {
         fmt::print("{}", guest.name);
         if (!guest.image.empty() && !guest.image_exists) {
             print_missing(guest);
@@ -40,7 +40,7 @@ int list_guests(const SelectionOptions& options) {
 
 int list_archs(const SelectionOptions& options) {
     resolver::Selection selection = options.selection();
-    std::string guest_os = resolver::effective_guest_os(selection);
+    std::string guest_os = options.guest_os().value_or(resolver::effective_guest_os(selection));
     fmt::print("Available arch profiles for guest os \"{}\"\n", guest_os);
     for (const resolver::Guest& guest :
          resolver::arch_profiles(selection, guest_os, resolver::config_cache_dir())) {

@@ -2,6 +2,7 @@
 #include "runner/commands/cmd_list.hpp"
 
 #include "resolver/resolver.hpp"
+#include "resolver/saved_config.hpp"
 #include "runner/commands/selection_options.hpp"
 #include "runner/support/error.hpp"
 
@@ -10,6 +11,7 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
+#include <nlohmann/json.hpp>
 
 namespace vt {
 
@@ -27,8 +29,12 @@ int list(const Arguments& arguments) {
         references.emplace_back();
     }
     int status = 0;
-    for (const resolver::Resolution& resolution :
-         resolver::resolve(references, arguments.options.selection(), resolver::config_cache_dir())) {
+    const resolver::Selection selection = arguments.options.selection();
+    const auto found = resolver::resolve(references, selection, resolver::config_cache_dir());
+    if (const auto path = resolver::saved_config_path(arguments.options.settings())) {
+        resolver::save_config(*path, selection, found);
+    }
+    for (const resolver::Resolution& resolution : found) {
         for (const resolver::FoundTest& test : resolution.tests) {
             fmt::print("{}\n", arguments.full_names ? test.full_name : test.name);
         }

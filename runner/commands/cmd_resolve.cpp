@@ -3,6 +3,7 @@
 
 #include "resolver/data_dir.hpp"
 #include "resolver/resolver.hpp"
+#include "resolver/saved_config.hpp"
 #include "runner/support/error.hpp"
 #include "runner/support/file.hpp"
 #include "runner/support/strings.hpp"
@@ -72,9 +73,12 @@ json answer(const resolver::Resolution& resolution) {
 json reply(const Request& request) {
     resolver::Selection selection =
         resolver::selection_from_settings(request.settings, resolver::default_data_dir(request.data_dir));
+    const auto found = resolver::resolve(request.references, selection, resolver::config_cache_dir());
+    if (const auto path = resolver::saved_config_path(request.settings)) {
+        resolver::save_config(*path, selection, found);
+    }
     json resolutions = json::array();
-    for (const resolver::Resolution& resolution :
-         resolver::resolve(request.references, selection, resolver::config_cache_dir())) {
+    for (const resolver::Resolution& resolution : found) {
         resolutions.push_back(answer(resolution));
     }
     if (!selection.config.empty()) {
@@ -96,6 +100,11 @@ void add_resolve_command(CLI::App& app, int& exit_status) {
             fmt::print(stderr, "avocado-runner-vt resolve: {}\n", error.what());
             exit_status = 2;
             return;
+        } catch (const resolver::NotBootstrappedError& error) {
+            result = {{"error", to_valid_utf8(error.what())}};
+        } catch (const resolver::SelectionError& error) {
+            // As Avocado does with its own options, nothing goes on with a value that cannot be.
+            result = {{"error", to_valid_utf8(error.what())}, {"bad_value", true}};
         } catch (const std::exception& error) {
             result = {{"error", to_valid_utf8(error.what())}};
         }

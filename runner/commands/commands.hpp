@@ -20,6 +20,9 @@ const nrunner::RunnerDescription& runner_description();
 /// Adds `reap`: brings back what dead runs left. Exit status 0, or 1 if something resists.
 void add_reap_command(CLI::App& app, int& exit_status);
 
+/// Adds `params`: the parameters of recipes. Exit status 0, or 1 if one cannot be read or expanded.
+void add_params_command(CLI::App& app, int& exit_status);
+
 /// The hidden `guardian --job-dir DIR --owner PID:START`: descriptor 3 is the listening socket. Returns the
 /// exit status.
 int run_guardian_command(const std::vector<std::string>& arguments);

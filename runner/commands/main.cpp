@@ -40,6 +40,7 @@ int run_for_people(int argc, char** argv) {
     vt::add_cfg_command(app, status);
     vt::add_list_command(app, status);
     vt::add_resolve_command(app, status);
+    vt::add_params_command(app, status);
     vt::add_bootstrap_command(app, status);
     vt::add_guests_command(app, status);
     vt::add_archs_command(app, status);

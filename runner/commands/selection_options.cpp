@@ -22,6 +22,8 @@ void SelectionOptions::add_to(CLI::App& command, bool all) {
         return;
     }
     add("--vt-config", "config", "Cartesian config in place of the data directory's test set");
+    add("--vt-save-config", "save_config", "Write what was selected to this file, for --vt-config");
+    command.add_flag("--vt-short-names-when-config", short_names_, "With --vt-config: short names of tests");
     add("--vt-only-filter", "only_filter", "Only tests that match each of these filters");
     add("--vt-no-filter", "no_filter", "No tests that match one of these filters");
     add("--vt-filter-default-filters", "filter.default_filters", "Default filters to leave out");
@@ -34,18 +36,23 @@ void SelectionOptions::add_to(CLI::App& command, bool all) {
         ->allow_extra_args(false);
 }
 
-resolver::Selection SelectionOptions::selection() const {
+nlohmann::json SelectionOptions::settings() const {
     nlohmann::json settings = nlohmann::json::object();
     for (const auto& [name, value] : settings_) {
-        if (!value.empty()) {
-            settings["vt." + name] = value;
+        if (value) {
+            settings["vt." + name] = *value;
         }
     }
     settings["vt.extra_params"] = extra_params_;
-    return resolver::selection_from_settings(settings, resolver::default_data_dir(data_dir_));
+    settings["vt.short_names_when_config"] = short_names_;
+    return settings;
 }
 
-std::string SelectionOptions::guest_os() const {
+resolver::Selection SelectionOptions::selection() const {
+    return resolver::selection_from_settings(settings(), resolver::default_data_dir(data_dir_));
+}
+
+std::optional<std::string> SelectionOptions::guest_os() const {
     return settings_.at("guest_os");
 }
 

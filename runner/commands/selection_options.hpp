@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
+
 namespace CLI {
 class App;
 }
@@ -26,11 +28,14 @@ class SelectionOptions {
 
     /// What was selected. Throws resolver::SelectionError.
     resolver::Selection selection() const;
-    /// As it was given.
-    std::string guest_os() const;
+    /// The guest as it was given; nothing if it was not. An empty one is not the same.
+    std::optional<std::string> guest_os() const;
+    /// The settings that the options mean, as Avocado names them.
+    nlohmann::json settings() const;
 
   private:
-    std::map<std::string, std::string> settings_;  ///< by name, without "vt."
+    std::map<std::string, std::optional<std::string>> settings_;  ///< by name, without "vt."
+    bool short_names_ = false;
     std::vector<std::string> extra_params_;
     std::string data_dir_;
 };

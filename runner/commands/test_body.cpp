@@ -163,6 +163,8 @@ void fill_context(TestContext& context, BodyContext& body, const std::vector<pro
     context.outputdir = context.logdir / "data";
     context.workdir = workdir;
     const auto tasks = task.runnable.setting("run.max_parallel_tasks");
+    const auto omit = task.runnable.setting("vt.omit_data_loss");
+    context.omit_data_loss = omit.is_boolean() && omit.get<bool>();
     context.parallel = tasks.is_number_integer() && tasks.get<int>() > 1;
     context.whiteboard = [&body](std::string_view text) { body.channel().whiteboard(text); };
     make_private_directory(context.outputdir);

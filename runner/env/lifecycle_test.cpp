@@ -84,6 +84,20 @@ TEST_CASE("what fails after a test counts only if it had passed") {
     }) == TestVerdict{TestStatus::error, "meanwhile", "X", {}});
 }
 
+TEST_CASE("vt.omit_data_loss: a descriptor that was closed already fails no test after its end") {
+    const auto body = [](TestContext& context, Env&) {
+        context.exit_functions.emplace_back([] { throw Error("[Errno 9] Bad file descriptor"); });
+    };
+    Surroundings strict({});
+    CHECK(strict.run(body).status == TestStatus::warn);
+    Surroundings lenient({});
+    lenient.context.omit_data_loss = true;
+    CHECK(lenient.run(body).passed());
+    Surroundings within({});
+    within.context.omit_data_loss = true;
+    CHECK(!within.run([](TestContext&, Env&) { throw Error("[Errno 9] Bad file descriptor"); }).passed());
+}
+
 TEST_CASE("demands on the host") {
     CHECK(Surroundings({{"cmds_installed_host", "sh no-such-program"}}).run().status == TestStatus::skip);
     CHECK(Surroundings({{"required_kernel", "[999.0, )"}}).run().status == TestStatus::cancel);

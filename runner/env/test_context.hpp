@@ -40,8 +40,9 @@ struct TestContext {
     std::filesystem::path logdir;     ///< results of this test; debugdir and resultsdir are the same
     std::filesystem::path outputdir;  ///< logdir/data
     std::filesystem::path workdir;
-    VmContext vm;           ///< what VMs need
-    bool parallel = false;  ///< other tests of this job may run beside it
+    VmContext vm;                 ///< what VMs need
+    bool parallel = false;        ///< other tests of this job may run beside it
+    bool omit_data_loss = false;  ///< vt.omit_data_loss: a closed descriptor fails no test that is cleaned up
 
     std::function<void(std::string_view)> whiteboard;   ///< adds a line; may be empty
     std::vector<std::function<void()>> exit_functions;  ///< run after the test, last added first

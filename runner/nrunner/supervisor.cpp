@@ -142,12 +142,9 @@ class Supervisor {
         if (failure_) {
             return;
         }
-        pid_t sweeper = 0;
         try {
             ::prctl(PR_SET_CHILD_SUBREAPER, 1);
-            sweeper = process::start_sweeper(
-                fmt::format("{}-{}", ::getpid(), ProcessId::of(::getpid()).start_time));
-            spared_.push_back(sweeper);
+            start_sweeper();
             Deadline::share_pauses();
             body_.emplace(task_, owner_, body_function_, signals_.before());
             while (!end_) {
@@ -158,9 +155,21 @@ class Supervisor {
             failure_ = fmt::format("the runner itself failed: {}", error.what());
             body_.reset();
         }
-        if (sweeper > 0) {
-            ::kill(sweeper, SIGKILL);
-            ::waitpid(sweeper, nullptr, 0);
+        end_sweeper();
+    }
+
+    void start_sweeper() {
+        sweeper_pid_ = process::start_sweeper(ProcessId::of(::getpid()));
+        sweeper_ = process::open_pidfd(sweeper_pid_);
+        spared_.push_back(sweeper_pid_);
+    }
+
+    void end_sweeper() {
+        if (sweeper_pid_ > 0) {
+            ::kill(sweeper_pid_, SIGKILL);
+            ::waitpid(sweeper_pid_, nullptr, 0);
+            std::erase(spared_, std::exchange(sweeper_pid_, 0));
+            sweeper_.reset();
         }
     }
 
@@ -187,7 +196,8 @@ class Supervisor {
                                 {body_->pidfd(), POLLIN, 0},
                                 {listen ? body_->channel_fd() : -1, POLLIN, 0},
                                 {listen ? body_->output_fd() : -1, POLLIN, 0},
-                                {listen ? body_->error_fd() : -1, POLLIN, 0}};
+                                {listen ? body_->error_fd() : -1, POLLIN, 0},
+                                {sweeper_.get(), POLLIN, 0}};
         outbox_.add_to(fds);
         int timeout = next_moment().poll_timeout_ms();
         if (const int patience = outbox_.patience_ms();
@@ -197,9 +207,14 @@ class Supervisor {
         if (::poll(fds.data(), fds.size(), timeout) < 0 && errno != EINTR) {
             throw SystemError("cannot wait for the test", errno);
         }
-        outbox_.serve(fds.data() + 6);
+        outbox_.serve(fds.data() + 7);
         report_problems();
         hear_of_ends(fds);
+        if (fds[6].revents != 0) {
+            // Whoever killed it may mean us next.
+            end_sweeper();
+            start_sweeper();
+        }
         if (lines_due_.expired()) {
             post_lines();
         }
@@ -524,6 +539,8 @@ class Supervisor {
     std::optional<BodyProcess> body_;
     LineSplitter output_;
     LineSplitter error_;
+    pid_t sweeper_pid_ = 0;
+    UniqueFd sweeper_;  ///< its pidfd
     std::vector<pid_t> spared_;
     std::vector<fs::path> job_dirs_;
     std::deque<std::string> last_lines_;   ///< of the log and standard output

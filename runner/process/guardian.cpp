@@ -104,6 +104,7 @@ void start_detached(const std::vector<std::string>& words, int listener, const f
         if (::fork() != 0) {
             ::_exit(0);
         }
+        clear_mark();
         sigset_t none;
         sigemptyset(&none);
         ::sigprocmask(SIG_SETMASK, &none, nullptr);

@@ -4,6 +4,8 @@
 #include "runner/process/spawn.hpp"
 #include "runner/support/error.hpp"
 #include "runner/support/file.hpp"
+#include "runner/support/log.hpp"
+#include "runner/support/strings.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -14,8 +16,10 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <fmt/core.h>
 #include <poll.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -24,8 +28,43 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The processes whose environment at exec had \p assignment.
-std::vector<pid_t> marked(const std::string& assignment) {
+// A machine under load may take long to find them all, and what is found late has to go as well.
+constexpr Seconds patience{15};
+
+std::string text_of(const ProcessId& task) {
+    return fmt::format("{}-{}", task.pid, task.start_time);
+}
+
+/// As a limit: pids have at most 22 bits (PID_MAX_LIMIT), and the start time is good for 69,000 years.
+rlim_t number_of(const ProcessId& task) {
+    return static_cast<rlim_t>(task.start_time) << 22 | static_cast<rlim_t>(task.pid);
+}
+
+bool has_limit(const fs::path& process, const std::string& number) {
+    const auto limits = read_file(process / "limits", 1 << 16);
+    constexpr std::string_view row = "\nMax file locks ";
+    const auto at = limits.find(row);
+    if (at == std::string::npos) {
+        return false;
+    }
+    const auto words = split_words(std::string_view(limits).substr(at + row.size(), 60));
+    return !words.empty() && words.front() == number;
+}
+
+bool has_variable(const fs::path& process, const std::string& assignment) {
+    const auto environment = std::string(1, '\0') + read_file(process / "environ", 4 << 20);
+    return environment.find(std::string(1, '\0') + assignment + '\0') != std::string::npos;
+}
+
+/// True for a zombie, which keeps its limits.
+bool is_dead(pid_t pid) {
+    return !ProcessId::of(pid).alive();
+}
+
+/// The living processes that carry the mark of \p task.
+std::vector<pid_t> marked(const ProcessId& task) {
+    const auto number = std::to_string(number_of(task));
+    const auto assignment = fmt::format("{}={}", task_mark, text_of(task));
     std::vector<pid_t> found;
     std::error_code ignored;
     for (const auto& entry : fs::directory_iterator("/proc", ignored)) {
@@ -36,9 +75,8 @@ std::vector<pid_t> marked(const std::string& assignment) {
             continue;
         }
         try {
-            // A zombie has no environment any more, so what is dead does not count.
-            const auto environment = std::string(1, '\0') + read_file(entry.path() / "environ", 4 << 20);
-            if (environment.find(std::string(1, '\0') + assignment + '\0') != std::string::npos) {
+            if ((has_limit(entry.path(), number) || has_variable(entry.path(), assignment)) &&
+                !is_dead(pid)) {
                 found.push_back(pid);
             }
         } catch (const Error&) {  // somebody else's, or gone
@@ -47,9 +85,10 @@ std::vector<pid_t> marked(const std::string& assignment) {
     return found;
 }
 
-[[noreturn]] void sweep_after(int parent, const std::string& task) {
+[[noreturn]] void sweep_after(int parent, const ProcessId& task) {
     ::prctl(PR_SET_NAME, "vt-sweeper");
     ::setsid();
+    clear_mark();
     const int moved = ::fcntl(parent, F_DUPFD, 3);
     ::dup2(moved, 3);
     ::syscall(SYS_close_range, 4U, ~0U, 0U);
@@ -60,16 +99,23 @@ std::vector<pid_t> marked(const std::string& assignment) {
     pollfd ended{3, POLLIN, 0};
     while (::poll(&ended, 1, -1) < 0 && errno == EINTR) {
     }
-    kill_marked(task, Deadline::after(Seconds(1.5)));
+    kill_marked(task, Deadline::after(patience));
     ::_exit(0);
 }
 
 }  // namespace
 
-std::size_t kill_marked(const std::string& task, const Deadline& deadline) {
-    const auto assignment = std::string(task_mark) + "=" + task;
+void clear_mark() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_LOCKS, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        ::setrlimit(RLIMIT_LOCKS, &limit);
+    }
+}
+
+std::size_t kill_marked(const ProcessId& task, const Deadline& deadline) {
     std::vector<pid_t> killed;
-    for (auto found = marked(assignment); !found.empty() && !deadline.expired(); found = marked(assignment)) {
+    for (auto found = marked(task); !found.empty() && !deadline.expired(); found = marked(task)) {
         std::vector<UniqueFd> handles;
         std::vector<pollfd> ends;
         for (const pid_t pid : found) {
@@ -87,8 +133,7 @@ std::size_t kill_marked(const std::string& task, const Deadline& deadline) {
     return killed.size();
 }
 
-pid_t start_sweeper(const std::string& task) {
-    ::setenv(task_mark, task.c_str(), 1);
+pid_t start_sweeper(const ProcessId& task) {
     const auto self = open_pidfd(::getpid());
     const pid_t pid = ::fork();
     if (pid < 0) {
@@ -96,6 +141,14 @@ pid_t start_sweeper(const std::string& task) {
     }
     if (pid == 0) {
         sweep_after(self.get(), task);
+    }
+    // After the fork, as the sweeper is not to be swept.
+    ::setenv(task_mark, text_of(task).c_str(), 1);
+    rlimit limit{};
+    ::getrlimit(RLIMIT_LOCKS, &limit);
+    limit.rlim_cur = number_of(task);
+    if (::setrlimit(RLIMIT_LOCKS, &limit) != 0) {
+        log::debug("processes that clear their environment will not be found ({})", errno_text(errno));
     }
     return pid;
 }

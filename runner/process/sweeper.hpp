@@ -4,16 +4,20 @@
 /// sweep.
 ///
 /// Children of ours die with their starter (PR_SET_PDEATHSIG), but what a test starts by other means
-/// (Python's subprocess, a shell's background job) does not, and a supervisor that got SIGKILL cannot sweep
-/// its descendants. So every task is marked by an environment variable, which whatever it executes inherits,
-/// and the sweeper, awaiting the supervisor's end on a pidfd, kills all processes that carry the mark. Ugly:
-/// a process that clears its environment escapes it.
+/// (Python's subprocess, a shell's background job, a daemon) does not, and a supervisor that got SIGKILL
+/// cannot sweep its descendants. So every task is marked, and the sweeper, awaiting the supervisor's end on a
+/// pidfd, kills all processes that carry the mark. There are two marks. One is an environment variable, for
+/// people who look. The other is the soft limit RLIMIT_LOCKS, which Linux has ignored since 2.4.25
+/// (getrlimit(2)) and which every descendant inherits, one that only forked or that cleared its environment,
+/// too, and which anybody may read in /proc/PID/limits. Ugly, but nothing else goes with a process wherever
+/// it goes and needs no privilege; what leaves by another's hand (a service manager) leaves the mark behind
+/// as well.
 #pragma once
 
 #include "runner/support/deadline.hpp"
+#include "runner/support/journal.hpp"
 
 #include <cstddef>
-#include <string>
 
 #include <sys/types.h>
 
@@ -22,13 +26,17 @@ namespace vt::process {
 /// The environment variable that marks a task's processes.
 constexpr auto task_mark = "AVOCADO_VT_TASK";
 
-/// Marks the calling process's future programs with \p task (unique on this host) and forks the sweeper. To
-/// be called while the process has one thread. Returns the sweeper's pid, which must be spared by
-/// kill_descendants(); it ends by itself once the caller has ended. Throws SystemError.
-pid_t start_sweeper(const std::string& task);
+/// Marks the calling process and its future children as those of the task whose supervisor is \p task, and
+/// forks the sweeper. To be called while the process has one thread. Returns the sweeper's pid, which must be
+/// spared by kill_descendants(); it ends by itself once the caller has ended. Throws SystemError.
+pid_t start_sweeper(const ProcessId& task);
 
-/// Kills every process whose program was executed with the mark \p task; returns how many. Stops at \p
+/// Takes the mark away from the calling process, for what belongs to no task. Async-signal-safe; the
+/// environment variable is the caller's to leave out.
+void clear_mark();
+
+/// Kills every process, but the calling one, that carries the mark of \p task; returns how many. Stops at \p
 /// deadline.
-std::size_t kill_marked(const std::string& task, const Deadline& deadline);
+std::size_t kill_marked(const ProcessId& task, const Deadline& deadline);
 
 }  // namespace vt::process

@@ -4,6 +4,8 @@
 /// terminal, and faults on request.
 #pragma once
 
+#include "runner/support/deadline.hpp"
+#include "runner/support/error.hpp"
 #include "runner/support/file.hpp"
 #include "runner/support/unique_fd.hpp"
 
@@ -23,6 +25,7 @@
 #include <poll.h>
 #include <pty.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -43,6 +46,9 @@ class TestSshServer {
         std::vector<std::string> shell = {"/bin/bash", "--norc", "--noprofile", "-i"};
         std::string prompt = "[test]# ";
         bool sftp = true;
+        int port = 0;  ///< to listen at; 0: any
+        /// So long nobody answers, while connections are taken: as at the port of a guest that boots.
+        Seconds deaf_for{0};
     };
 
     explicit TestSshServer(Options options) : options_(std::move(options)), stop_(::eventfd(0, EFD_CLOEXEC)) {
@@ -50,6 +56,9 @@ class TestSshServer {
         sockaddr_in address{};
         address.sin_family = AF_INET;
         address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        address.sin_port = htons(static_cast<std::uint16_t>(options_.port));
+        const int yes = 1;
+        ::setsockopt(listener_.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
         socklen_t length = sizeof address;
         if (::bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), length) != 0 ||
             ::listen(listener_.get(), 16) != 0 ||
@@ -86,6 +95,8 @@ class TestSshServer {
     };
 
     void accept_all() {
+        pollfd stopped{stop_.get(), POLLIN, 0};
+        ::poll(&stopped, 1, static_cast<int>(options_.deaf_for.count() * 1000));
         for (;;) {
             std::array<pollfd, 2> fds{{{listener_.get(), POLLIN, 0}, {stop_.get(), POLLIN, 0}}};
             ::poll(fds.data(), fds.size(), -1);
@@ -228,6 +239,7 @@ class TestSshServer {
             }
         }
         if (child.pid == 0) {
+            ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // a guest's programs end with the guest
             sigset_t none;
             sigemptyset(&none);
             ::sigprocmask(SIG_SETMASK, &none, nullptr);

@@ -186,13 +186,14 @@ class Site:
 
     def runner(self, *words, **options):
         """Runs the binary itself."""
+        if "input" not in options:
+            options["stdin"] = subprocess.DEVNULL
         return subprocess.run(
             [f"{BUILD}/bin/avocado-runner-vt", *map(str, words)],
             env=self.environment,
             cwd=self.root,
             text=True,
             errors="replace",
-            stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=60,
             check=False,

@@ -120,24 +120,125 @@ def test_what_matches_nothing_names_what_is_near(site):
     assert "near it are uptime" in done.stdout + done.stderr
 
 
+USAGE_ERROR = 4  # Avocado's own, for a command line that cannot be
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     (
         (["--vt-type", "nope"], "possible are qemu, libvirt"),
         (["--vt-guest-os", "JeOS.min"], "near it are JeOS.mini"),
+        (["--vt-guest-os", "uptime"], "there is no guest 'uptime'"),
         (["--vt-extra-params", "novalue"], "expected KEY=VALUE"),
         (["--vt-qemu-bin", "/no/such/qemu"], "expected a file that is there"),
+        (["--vt-qemu-dst-bin", "/no/such/qemu"], "option --vt-qemu-dst-bin"),
         (["--vt-config", "/no/such.cfg"], "expected a file that is there"),
-        (["--vt-only-filter", "a:b"], "a:b"),
-        (["--vt-type", "libvirt"], "vt-bootstrap --vt-type libvirt"),
+        (["--vt-only-filter", "a:b"], "'a:b' is not possible; it is no filter"),
+        (["--vt-machine-type", "a:b"], "option --vt-machine-type"),
+        (["--vt-filter-default-filters", "hugepages"], "possible are no_9p_export"),
+        (["--vt-save-config", "/no/such/directory/x"], "option --vt-save-config"),
     ),
 )
 def test_bad_options_are_refused_with_a_sentence(site, arguments, message):
-    options = arguments if "--vt-type" in arguments else ["--vt-type", "qemu"] + arguments
-    done = site.avocado("run", *options, "uptime")
-    assert done.returncode == 2
-    assert message in done.stdout + done.stderr
+    command = "list" if "--vt-type" in arguments else "run"
+    done = site.avocado(command, "--vt-type", "qemu", *arguments, "uptime", "/bin/true")
+    assert done.returncode == USAGE_ERROR
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
+    assert "/bin/true" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    "section, key, value, message",
+    (
+        ("vt", "type", "xen", "possible are qemu"),
+        ("vt.qemu", "smp", "many", "expected the number of processors"),
+        ("vt.qemu", "disk_bus", "floppy", "possible are virtio_blk, ide"),
+        ("vt.common", "type_specific_only", "maybe", "expected yes or no"),
+        ("vt.debug", "no_cleanup", "maybe", "expected yes or no"),
+        ("vt", "extra_params", "novalue", "expected KEY=VALUE"),
+    ),
+)
+def test_bad_settings_are_refused_before_anything_runs(site, section, key, value, message):
+    site.settings({section: {key: value}})
+    try:
+        done = site.avocado("run", "--vt-only-filter", "uptime", "/bin/true", "uptime")
+        assert done.returncode == USAGE_ERROR
+        assert f"vt.{key}" in done.stderr or f"{section}.{key}" in done.stderr
+        assert message in done.stderr
+        assert "JOB ID" not in done.stdout
+        # Who does not use the plugin does not mind.
+        assert site.avocado("list", "/bin/true").stdout == "exec-test /bin/true\n"
+    finally:
+        site.settings({})
+
+
+def test_a_type_that_was_not_bootstrapped_says_how_to(site):
+    done = site.avocado("run", "--vt-type", "libvirt", "uptime")
+    assert done.returncode == 2
+    assert "vt-bootstrap --vt-type libvirt" in done.stdout + done.stderr
+
+
+def test_run_takes_what_list_takes(site):
+    options = {}
+    for command in ("run", "list"):
+        text = site.avocado(command, "--help").stdout
+        options[command] = {word.strip(",[]") for word in text.split() if word.startswith(("--vt-", "[--vt-"))}
+    assert {"--vt-save-config", "--vt-omit-data-loss", "--vt-extra-params", "--vt-connect-uri"} <= options["run"]
+    assert options["list"] - options["run"] == {"--vt-list-guests", "--vt-list-archs"}
+    assert options["run"] <= options["list"]
+
+
+def test_the_settings_are_shown_with_their_defaults(site):
+    notes = site.data / "avocado-runner-vt.json"
+    shown = dict(
+        (line.split(maxsplit=1) + [""])[:2]
+        for line in site.avocado("config").stdout.splitlines()
+        if line.strip().startswith("vt.")
+    )
+    for key, value in {
+        "vt.type": "qemu", "vt.guest_os": json.loads(notes.read_text(encoding="utf-8"))["default_guest"] or "JeOS.27", "vt.config": "None", "vt.save_config": "None",
+        "vt.short_names_when_config": "False", "vt.only_filter": "", "vt.no_filter": "", "vt.extra_params": "[]",
+        "vt.list_guests": "False", "vt.list_archs": "False", "vt.omit_data_loss": "False",
+        "vt.filter.default_filters": "None", "vt.list_guests.guest_os": "None",
+        "vt.setup.backup_image_before_test": "True", "vt.setup.restore_image_after_test": "True",
+        "vt.setup.keep_guest_running": "False", "vt.common.data_dir": "", "vt.common.tmp_dir": "",
+        "vt.common.type_specific_only": "False", "vt.common.mem": "None", "vt.common.arch": "None",
+        "vt.common.nettype": "", "vt.common.netdst": "virbr0", "vt.qemu.qemu_bin": "None",
+        "vt.qemu.qemu_dst_bin": "None", "vt.qemu.accel": "kvm", "vt.qemu.vhost": "off", "vt.qemu.monitor": "",
+        "vt.qemu.smp": "2", "vt.qemu.image_type": "qcow2", "vt.qemu.nic_model": "virtio_net",
+        "vt.qemu.disk_bus": "virtio_blk", "vt.qemu.sandbox": "on", "vt.qemu.defconfig": "yes",
+        "vt.qemu.malloc_perturb": "yes", "vt.libvirt.connect_uri": "None", "vt.debug.no_cleanup": "False",
+    }.items():
+        assert shown[key].strip() == value, key
+    plugins = site.avocado("plugins").stdout
+    for line in (
+        "vt-bootstrap Avocado VT - implements the 'vt-bootstrap' subcommand",
+        "vt Avocado VT/virt-test support to 'run' command",
+        "vt-list Avocado-VT/virt-test support for 'list' command",
+    ):
+        assert line in [" ".join(shown.split()) for shown in plugins.splitlines()]
+
+
+def test_the_shipped_file_names_every_setting(site):
+    shipped = ROOT / "resolver/plugin/avocado_runner_vt_plugin/conf.d/vt.conf"
+    settings, section = {}, None
+    for line in shipped.read_text(encoding="utf-8").splitlines():
+        if line.startswith("["):
+            section = line.strip("[]")
+        elif line.startswith("#") and " = " in f"{line} " and not line.startswith("# "):
+            key, value = (part.strip() for part in line[1:].split("=", 1))
+            settings[f"{section}.{key}"] = value
+    config = site.avocado("config").stdout
+    for line in config.splitlines():
+        name, value = (line.split(maxsplit=1) + ["", ""])[:2]
+        if name.startswith("vt.") and not name.startswith(("vt.bootstrap.", "vt.cluster.", "vt.list_")):
+            given = settings.pop(name)
+            # What has no default, or one that depends on the host, is shown with an example or nothing.
+            if value.strip() not in ("", "None", "[]") and name not in ("vt.guest_os", "vt.common.machine_type"):
+                assert given.lower() == value.strip().lower(), name
+    assert not settings
+    assert "run.max_parallel_tasks" in config and shipped.name in config
 
 
 def test_a_bad_config_file_is_named_with_line_and_column(site, tmp_path):
@@ -165,6 +266,28 @@ def test_a_config_of_the_users_own(site, tmp_path):
     config.write_text("variants:\n    - one:\n        type = a\n    - two:\n        type = b\n", encoding="utf-8")
     assert site.avocado("list", "--vt-config", config).stdout == "vt one\nvt two\n"
     assert site.avocado("list", "--vt-config", config, "two").stdout == "vt two\n"
+
+
+def test_what_was_selected_can_be_saved_as_a_config(site, tmp_path):
+    saved = tmp_path / "saved.cfg"
+    site.avocado(
+        "list", "--vt-type", "qemu", "--vt-save-config", saved, "--vt-extra-params", "mem=333",
+        "--vt-no-filter", "noop_native", "uptime_native", "/bin/true", "no_such", "uptime",
+    )
+    lines = saved.read_text(encoding="utf-8").splitlines()
+    assert lines[0] == f"include {site.data}/backends/qemu/cfg/tests.cfg"
+    assert {"only uptime_native, uptime", "no noop_native", "mem = 333"} <= set(lines)
+    assert site.avocado("list", "--vt-config", saved).stdout == "vt builtin.uptime\nvt builtin.uptime_native\n"
+    site.avocado("list", "--vt-config", saved, "--write-recipes-to-directory", tmp_path, "uptime_native")
+    assert json.loads(site.runner("params", tmp_path / "1.json").stdout)["mem"] == "333"
+
+
+def test_only_tests_of_the_type(site):
+    site.settings({"vt.common": {"type_specific_only": "yes"}})
+    try:
+        assert "noop" not in site.avocado("list", "--vt-type", "qemu").stdout
+    finally:
+        site.settings({})
 
 
 def test_recipes_carry_a_small_selection(site, tmp_path):
@@ -251,6 +374,33 @@ def test_a_guest_of_two_lines(fresh):
     )
     (fresh.data / "images" / "mine.qcow2").write_text("", encoding="utf-8")
     assert "missing" not in fresh.avocado("vt-list-guests", "--guest-os", "Mine").stdout
+
+
+def test_list_lists_guests_and_architectures_in_place_of_tests(site):
+    guests = site.avocado("vt-list-guests").stdout
+    assert site.avocado("list", "--vt-type", "qemu", "--vt-list-guests").stdout == guests
+    # A config of one's own, and the guest in force, have no say.
+    assert site.avocado(
+        "list", "--vt-list-guests", "--vt-guest-os", "JeOS.mini", "--vt-config", "/no/such", "uptime"
+    ).stdout == guests
+    assert "arch64" not in site.avocado("list", "--vt-list-guests", "--vt-arch", "x86_64").stdout
+    archs = site.avocado("vt-list-archs", "--vt-guest-os", "JeOS.27").stdout
+    assert site.avocado("list", "--vt-list-archs", "--vt-guest-os", "JeOS.27").stdout == archs
+    assert site.avocado(
+        "list", "--vt-list-archs", "--vt-guest-os", "JeOS.27", "--vt-arch", "x86_64", "--vt-machine-type", "q35"
+    ).stdout == archs
+    everything = site.avocado("list", "--vt-list-archs", "--vt-guest-os", "").stdout
+    assert everything.startswith('Available arch profiles for guest os ""\n')
+    assert set(archs.splitlines()[1:]) < set(everything.splitlines())
+    done = site.avocado("list", "--vt-list-guests", "--vt-type", "libvirt")
+    assert done.returncode == 1
+    assert "vt-bootstrap --vt-type libvirt" in done.stderr
+    site.settings({"vt.list_guests": {"guest_os": "JeOS.27"}, "vt": {"guest_os": "JeOS.27"}})
+    try:
+        assert "JeOS.mini" not in site.avocado("vt-list-guests").stdout
+        assert site.avocado("vt-list-archs").stdout == archs
+    finally:
+        site.settings({})
 
 
 def test_guests_and_architectures(site):

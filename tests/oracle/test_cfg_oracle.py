@@ -41,8 +41,8 @@ def is_known(files, difference, theirs):
         return True
     if "cannot stand here" in difference and ACCIDENTS[1].search(text):
         return True
-    # After a block without variants at the end of a body, assignments that follow are read as filters.
-    if "got ['WhiteSpace" in theirs.get("error", "") and "String" in theirs["error"]:
+    # After a block without variants at the end of a body, the value of an assignment is read as a filter.
+    if "Expected ['String re(.+)'] got" in theirs.get("error", ""):
         return True
     if not has_join(files):
         # A pattern or `del` spells keys with several suffixes the other way round.

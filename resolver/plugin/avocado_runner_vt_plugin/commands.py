@@ -5,6 +5,8 @@ from avocado.core.output import LOG_UI
 from avocado.core.plugin_interfaces import CLICmd
 from avocado.core.settings import settings
 
+from .settings import Default
+
 # runner.py is imported when a command runs: every avocado command loads this module.
 
 
@@ -49,6 +51,7 @@ class VTBootstrap(CLICmd):
         ("no_downloads", "--vt-no-downloads", "Download nothing"),
         ("skip_verify", "--vt-skip-verify-download-assets", "Leave the guest image alone"),
         ("update_config", "--vt-update-config", "Replace config files that were edited"),
+        ("selinux_setup", "--vt-selinux-setup", "Set up the SELinux contexts of the directories"),
         ("yes_to_all", "--yes-to-all", "Answer questions with yes; edited config files are kept"),
     )
     _VALUES = (
@@ -56,6 +59,8 @@ class VTBootstrap(CLICmd):
         ("host_distro_version", "--vt-host-distro-version", "Its version"),
         ("host_distro_release", "--vt-host-distro-release", "Its release"),
         ("host_distro_arch", "--vt-host-distro-arch", "Its architecture"),
+        ("import_config", "--vt-import-config", "Take more guests from an installed Avocado-VT or its wheel"),
+        ("cluster_config", "--vt-cluster-config", "Refused: tests on several hosts at once are not supported"),
     )
 
     def configure(self, parser):
@@ -71,12 +76,38 @@ class VTBootstrap(CLICmd):
 
     def run(self, config):
         arguments = ["bootstrap"] + _selection(config, config.get("vt.guest_os"), machine=False)
+        if config.get("vt.qemu.qemu_bin"):
+            arguments += ["--vt-qemu-bin", config.get("vt.qemu.qemu_bin")]
         arguments += [option for key, option, _ in self._FLAGS if config.get(f"vt.bootstrap.{key}")]
         for key, option, _ in self._VALUES:
             value = config.get(f"vt.bootstrap.{key}")
             if value:
                 arguments += [option, value]
         return _call(arguments)
+
+
+def list_guests(config, guest_os):
+    """The guests that match, those of all architectures that the settings leave."""
+    return _call(["guests"] + _selection(config, guest_os))
+
+
+def list_archs(config, machine=True):
+    """The architectures and machine types of the guest in force; an empty one means all guests."""
+    guest_os = config.get("vt.guest_os")
+    arguments = ["archs"] + _selection(config, None, machine)
+    if not isinstance(guest_os, Default):
+        arguments += ["--vt-guest-os", guest_os]
+    return _call(arguments)
+
+
+def list_guests_and_archs(config):
+    """What `list` shows for --vt-list-guests and --vt-list-archs; the exit status."""
+    status = 0
+    if config.get("vt.list_guests"):
+        status = list_guests(config, None)
+    if config.get("vt.list_archs"):
+        status = list_archs(config, machine=False) or status
+    return status
 
 
 class VTListGuests(CLICmd):
@@ -91,7 +122,7 @@ class VTListGuests(CLICmd):
         _add(parser, "vt.type", "--vt-type", "TYPE")
 
     def run(self, config):
-        return _call(["guests"] + _selection(config, config.get("vt.list_guests.guest_os")))
+        return list_guests(config, config.get("vt.list_guests.guest_os"))
 
 
 class VTListArchs(CLICmd):
@@ -104,4 +135,4 @@ class VTListArchs(CLICmd):
         _add(parser, "vt.guest_os", "--vt-guest-os", "GUEST")
 
     def run(self, config):
-        return _call(["archs"] + _selection(config, config.get("vt.guest_os")))
+        return list_archs(config)

@@ -3,6 +3,7 @@
 
 import os
 
+from avocado.core import exit_codes
 from avocado.core.nrunner.runnable import Runnable
 from avocado.core.output import LOG_UI
 from avocado.core.plugin_interfaces import Discoverer, Resolver
@@ -13,6 +14,43 @@ from . import runner
 from .settings import Default
 
 KIND = "vt"
+
+
+class VTRunnable(Runnable):
+    """A runnable that is cheap to have thousands of.
+
+    Avocado asks for the settings that a kind uses several times for each runnable, and each time looks through all
+    installed distributions and makes a dictionary of all settings. The answers are the same, but for the values.
+    """
+
+    _used = {}
+
+    @classmethod
+    def get_configuration_used_by_kind(cls, kind):
+        if kind not in cls._used:
+            cls._used[kind] = super().get_configuration_used_by_kind(kind)
+        return cls._used[kind]
+
+    @classmethod
+    def filter_runnable_config(cls, kind, config):
+        try:
+            return {key: config[key] for key in cls.get_configuration_used_by_kind(kind)}
+        except KeyError:  # what a caller left out has the value of the settings
+            return super().filter_runnable_config(kind, config)
+
+    def _config_setter_warning(self, config, default_config=False):
+        used = self.get_configuration_used_by_kind(self.kind)
+        if len(config) > len(used) or any(key not in used for key in config):
+            super()._config_setter_warning(config, default_config)
+
+    @classmethod
+    def many(cls, names, kwargs):
+        """One runnable for each name and its keyword arguments."""
+        first = cls(KIND, None)
+        for name, arguments in zip(names, kwargs):
+            runnable = cls.__new__(cls)
+            runnable.__dict__.update(first.__dict__, uri=name, kwargs=arguments)
+            yield runnable
 
 
 def _asked_for(config):
@@ -32,13 +70,35 @@ def _bootstrapped(config):
 
 def _runnables(answer, selection):
     deps = answer.get("deps") or {}
-    for name, full_name in zip(answer["names"], answer["full_names"]):
-        extra = {"dep": deps[full_name]} if full_name in deps else {}
-        yield Runnable(KIND, name, selection=selection, full_name=full_name, **extra)
+    full_names = answer["full_names"]
+    arguments = (
+        {"selection": selection, "full_name": full_name, "dep": deps[full_name]}
+        if full_name in deps
+        else {"selection": selection, "full_name": full_name}
+        for full_name in full_names
+    )
+    return list(VTRunnable.many(answer["names"], arguments))
+
+
+def _not_found(reference, info):
+    return ReferenceResolution(reference, ReferenceResolutionResult.NOTFOUND, info=info)
+
+
+def _failed(references, reply, asked_for):
+    """Resolutions where nothing can be resolved at all."""
+    if reply.get("bad_value"):
+        # As Avocado does with a bad value of its own: nothing is resolved, so nothing runs.
+        LOG_UI.error("%s", reply["error"])
+        raise SystemExit(exit_codes.AVOCADO_FAIL)
+    if asked_for:
+        LOG_UI.error("%s", reply["error"])
+    info = reply["error"].replace("\n", " ")
+    return {reference: _not_found(reference, info) for reference in references}
 
 
 def _resolve(references, config):
     """Resolutions by reference."""
+    asked_for = _asked_for(config)
     request = {
         "references": references,
         "settings": runner.vt_settings(config),
@@ -49,25 +109,19 @@ def _resolve(references, config):
     except runner.RunnerError as error:
         reply = {"error": str(error)}
     if "error" in reply:
-        if _asked_for(config):
-            LOG_UI.error("%s", reply["error"])
-        info = reply["error"].replace("\n", " ")
-        return {
-            reference: ReferenceResolution(reference, ReferenceResolutionResult.NOTFOUND, info=info)
-            for reference in references
-        }
+        return _failed(references, reply, asked_for)
     result = {}
     for answer in reply["resolutions"]:
         reference = answer["reference"]
         if answer["names"]:
             result[reference] = ReferenceResolution(
-                reference, ReferenceResolutionResult.SUCCESS, list(_runnables(answer, reply["selection"]))
+                reference, ReferenceResolutionResult.SUCCESS, _runnables(answer, reply["selection"])
             )
             continue
         info = answer.get("info", "")
-        if _asked_for(config):
+        if asked_for:
             LOG_UI.error("%s", info)
-        result[reference] = ReferenceResolution(reference, ReferenceResolutionResult.NOTFOUND, info=info)
+        result[reference] = _not_found(reference, info)
     return result
 
 
@@ -81,13 +135,9 @@ class VTResolver(Resolver):
 
     def resolve(self, reference):
         if os.path.exists(reference):
-            return ReferenceResolution(
-                reference, ReferenceResolutionResult.NOTFOUND, info="a file, left to the other resolvers"
-            )
+            return _not_found(reference, "a file, left to the other resolvers")
         if not _bootstrapped(self.config):
-            return ReferenceResolution(
-                reference, ReferenceResolutionResult.NOTFOUND, info="run 'avocado vt-bootstrap' first"
-            )
+            return _not_found(reference, "run 'avocado vt-bootstrap' first")
         if reference not in self._resolutions:
             references = [reference]
             for other in self.config.get("resolver.references") or []:

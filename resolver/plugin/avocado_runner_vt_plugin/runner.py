@@ -23,18 +23,30 @@ def program():
 
 def data_dir(config):
     """The data directory that these settings mean."""
-    return config.get("vt.common.data_dir") or os.path.join(
-        os.path.abspath(os.path.expanduser(config.get("datadir.paths.data_dir"))), "avocado-vt"
-    )
+    own = config.get("vt.common.data_dir")
+    path = own or os.path.join(config.get("datadir.paths.data_dir"), "avocado-vt")
+    return os.path.abspath(os.path.expanduser(path))
+
+
+def default_guest(config):
+    """The guest that is used where nobody names one."""
+    try:
+        with open(os.path.join(data_dir(config), "avocado-runner-vt.json"), encoding="utf-8") as notes:
+            return json.load(notes).get("default_guest") or "JeOS.27"
+    except (OSError, ValueError, AttributeError):
+        return "JeOS.27"
 
 
 def vt_settings(config):
     """The settings of this plugin, ready for JSON."""
     result = {key: value for key, value in config.items() if key.startswith("vt.")}
     # Each use of an option on the command line makes a list of its own.
-    result["vt.extra_params"] = [
-        pair for item in result.get("vt.extra_params") or [] for pair in (item if isinstance(item, list) else [item])
-    ]
+    for key in ("vt.extra_params", "vt.filter.default_filters"):
+        value = result.get(key) or []
+        if not isinstance(value, str):
+            value = [word for item in value for word in (item if isinstance(item, list) else [item])]
+        result[key] = value
+    result["vt.common.data_dir"] = data_dir(config)
     return result
 
 

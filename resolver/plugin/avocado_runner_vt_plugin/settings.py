@@ -18,6 +18,15 @@ class Default(str):
     """A default that can be told from the same text given by a user."""
 
 
+class DefaultGuest(Default):
+    """The guest where nobody names one: an empty text, which `avocado config` shows as the guest that it means."""
+
+    def __str__(self):
+        from . import runner  # pylint: disable=C0415
+
+        return runner.default_guest(settings.as_dict())
+
+
 def pairs(value):
     """Extra parameters: an option's KEY=VALUE; in a file that too, or a Python list of them."""
     if isinstance(value, str) and value.lstrip().startswith("["):
@@ -28,6 +37,12 @@ def pairs(value):
     return list(value) if isinstance(value, (list, tuple)) else [value] if value else []
 
 
+def flag(value):
+    """Yes or no in a file; what is neither (Avocado's own bool would take it for no) is left for the binary to refuse."""
+    word = value.strip().lower()
+    return True if word in ("yes", "on", "true", "1", "y") else False if word in ("no", "off", "false", "0", "n") else value
+
+
 def _machine_type():
     machine = os.uname().machine
     if machine in ("x86_64", "i686"):
@@ -35,28 +50,39 @@ def _machine_type():
     return "pseries" if machine.startswith("ppc64") else None
 
 
-# Section, key, default, type, what it is for.
+# Section, key, default, type, what it is for. Settings with an option that is a flag have to be bool.
 _SETTINGS = (
     ("vt", "type", Default(TYPES[0]), str, f"Type of the tests: {', '.join(TYPES)}. Default: {TYPES[0]}"),
     ("vt", "config", None, str, "Cartesian config to use in place of the data directory's test set"),
+    ("vt", "save_config", None, str, "Write what was selected to this file, as a config for --vt-config"),
     ("vt", "short_names_when_config", False, bool, "With a config of your own: name tests by their short names"),
-    ("vt", "guest_os", "", str, "Guest to use, an only-filter. Default: the data directory's default guest"),
+    ("vt", "guest_os", DefaultGuest(), str, "Guest to use, an only-filter. Default: the data directory's default guest"),
     ("vt", "only_filter", "", str, "Only tests that match each of these filters, separated by blanks"),
     ("vt", "no_filter", "", str, "No tests that match one of these filters, separated by blanks"),
     ("vt", "extra_params", [], pairs, "KEY=VALUE to set in the parameters of all tests; may be given several times"),
+    ("vt", "list_guests", False, bool, "List the guests, and whether their images are there, instead of tests"),
+    (
+        "vt",
+        "list_archs",
+        False,
+        bool,
+        "List architectures and machine types of the guest (--vt-guest-os '': of all guests) instead of tests",
+    ),
+    ("vt", "omit_data_loss", False, bool, "Let no test fail because a descriptor was already closed when it was cleaned up"),
     (
         "vt.filter",
         "default_filters",
         None,
         str,
-        "Leave out default filters (no_9p_export, no_virtio_rng, no_pci_assignable, smallpages, default_bios, bridge, "
-        "image_backend, multihost); names separated by blanks",
+        "Leave out default filters: no_9p_export, no_virtio_rng, no_pci_assignable, smallpages, default_bios, bridge, "
+        "image_backend, multihost; separated by blanks or commas",
     ),
-    ("vt.setup", "backup_image_before_test", True, bool, "Back up images before a test, where there is no backup"),
-    ("vt.setup", "restore_image_after_test", True, bool, "Restore images after a test, where there is a backup"),
-    ("vt.setup", "keep_guest_running", False, bool, "Keep the guest running between tests: faster, but unsafe"),
+    ("vt.setup", "backup_image_before_test", True, flag, "Back up images before a test, where there is no backup"),
+    ("vt.setup", "restore_image_after_test", True, flag, "Restore images after a test, where there is a backup"),
+    ("vt.setup", "keep_guest_running", False, flag, "Keep the guest running between tests: faster, but unsafe"),
     ("vt.common", "data_dir", "", str, "The data directory. Default: avocado-vt below Avocado's own"),
     ("vt.common", "tmp_dir", "", str, "Directory for what outlives a test and a job (environment, sockets, locks)"),
+    ("vt.common", "type_specific_only", False, flag, "Only tests written for the type: leave out those that all types share"),
     ("vt.common", "mem", None, str, "Memory of the virtual machine in MiB. Default: the test's and guest's own"),
     ("vt.common", "arch", None, str, "Architecture of the virtual machine, an only-filter"),
     ("vt.common", "machine_type", _machine_type(), str, "Machine type of the virtual machine, an only-filter"),
@@ -70,11 +96,18 @@ _SETTINGS = (
     ("vt.qemu", "smp", "2", str, "Number of virtual processors"),
     ("vt.qemu", "image_type", "qcow2", str, "Format of the disk images"),
     ("vt.qemu", "nic_model", "virtio_net", str, "Model of the network cards"),
-    ("vt.qemu", "disk_bus", "virtio_blk", str, "Bus of the disks"),
+    (
+        "vt.qemu",
+        "disk_bus",
+        "virtio_blk",
+        str,
+        "Bus of the disks: virtio_blk, ide, scsi, virtio_scsi, lsi_scsi, ahci, usb2, xenblk",
+    ),
     ("vt.qemu", "sandbox", "on", str, "QEMU's sandbox: on, off"),
+    ("vt.qemu", "defconfig", "yes", str, "Let QEMU read its own configuration files: yes, no"),
     ("vt.qemu", "malloc_perturb", "yes", str, "Let QEMU fill freed memory with garbage: yes, no"),
     ("vt.libvirt", "connect_uri", None, str, "URI of the hypervisor, such as qemu:///system"),
-    ("vt.debug", "no_cleanup", False, bool, "Leave temporary files and machines in place after a test"),
+    ("vt.debug", "no_cleanup", False, flag, "Leave temporary files and machines in place after a test"),
 )
 
 

@@ -2,16 +2,20 @@
 #include "runner/bootstrap/guest_image.hpp"
 #include "runner/bootstrap/guest_module/libraries.hpp"
 #include "runner/support/file.hpp"
+#include "runner/support/unique_fd.hpp"
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstring>
 #include <memory>
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace vt::bootstrap::module {
 namespace {
@@ -128,6 +132,81 @@ void copy_entry_data(archive* from, archive* to, const std::string& what) {
     }
 }
 
+/// What an archive may hold at most; 0: whatever it says.
+struct UnpackLimits {
+    std::size_t files = 0;
+    std::size_t bytes = 0;
+};
+
+/// Unpacks the entries that \p map has a place for.
+void unpack(archive* reader, const fs::path& target, const PathMap& map, UnpackLimits limits,
+            const std::string& what) {
+    Writer writer(archive_write_disk_new());
+    archive_write_disk_set_options(writer.get(), ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_UNLINK |
+                                                     ARCHIVE_EXTRACT_SECURE_NODOTDOT |
+                                                     ARCHIVE_EXTRACT_SECURE_SYMLINKS);
+    // The check for links looks at every component, the target's own included.
+    const auto place = fs::canonical(target);
+    std::size_t files = 0;
+    std::size_t bytes = 0;
+    archive_entry* entry = nullptr;
+    for (;;) {
+        const int code = archive_read_next_header(reader, &entry);
+        if (code == ARCHIVE_EOF) {
+            return;
+        }
+        check(reader, code, what);
+        if (!place_entry(entry, place, map)) {
+            continue;
+        }
+        bytes += static_cast<std::size_t>(std::max<la_int64_t>(archive_entry_size(entry), 0));
+        if ((limits.files != 0 && ++files > limits.files) || (limits.bytes != 0 && bytes > limits.bytes)) {
+            throw GuestImageError(fmt::format("cannot {}: it has more than {} files or {} bytes", what,
+                                              limits.files, limits.bytes));
+        }
+        check(writer.get(), archive_write_header(writer.get(), entry), what);
+        if (archive_entry_size(entry) > 0) {
+            copy_entry_data(reader, writer.get(), what);
+        }
+        check(writer.get(), archive_write_finish_entry(writer.get()), what);
+    }
+}
+
+/// The rest of the present entry to \p file, without the blocks that are all zeros.
+void write_sparsely(archive* reader, int file, const fs::path& name, const std::string& what) {
+    constexpr std::size_t block = std::size_t{1} << 16;
+    std::vector<char> buffer(block);
+    off_t offset = 0;
+    for (;;) {
+        std::size_t filled = 0;
+        while (filled < block) {
+            const auto count = archive_read_data(reader, buffer.data() + filled, block - filled);
+            check(reader, static_cast<int>(std::min<la_ssize_t>(count, 0)), what);
+            if (count == 0) {
+                break;
+            }
+            filled += static_cast<std::size_t>(count);
+        }
+        if (filled == 0) {
+            break;
+        }
+        const bool zeros = std::all_of(buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(filled),
+                                       [](char c) { return c == 0; });
+        for (std::size_t done = 0; !zeros && done < filled;) {
+            const auto count =
+                ::pwrite(file, buffer.data() + done, filled - done, offset + static_cast<off_t>(done));
+            if (count < 0 && errno != EINTR) {
+                throw SystemError("cannot write " + name.string(), errno);
+            }
+            done += static_cast<std::size_t>(std::max<ssize_t>(count, 0));
+        }
+        offset += static_cast<off_t>(filled);
+    }
+    if (::ftruncate(file, offset) != 0) {
+        throw SystemError("cannot write " + name.string(), errno);
+    }
+}
+
 struct TreeItem {
     std::string path;  ///< below the root
     struct stat status {};
@@ -211,28 +290,39 @@ void unpack_deb(const fs::path& deb, const fs::path& target, const PathMap& map)
     archive_read_support_filter_all(reader.get());
     archive_read_support_format_tar(reader.get());
     check(reader.get(), archive_read_open_memory(reader.get(), member.data(), member.size()), what);
-    Writer writer(archive_write_disk_new());
-    archive_write_disk_set_options(writer.get(), ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_UNLINK |
-                                                     ARCHIVE_EXTRACT_SECURE_NODOTDOT |
-                                                     ARCHIVE_EXTRACT_SECURE_SYMLINKS);
-    // The check for links looks at every component, the target's own included.
-    const auto place = fs::canonical(target);
+    unpack(reader.get(), target, map, {}, what);
+}
+
+void unpack_zip(const fs::path& zip, const fs::path& target, const PathMap& map) {
+    const auto what = fmt::format("unpack {}", zip.string());
+    Reader reader(archive_read_new());
+    archive_read_support_format_zip(reader.get());
+    check(reader.get(), archive_read_open_filename(reader.get(), zip.c_str(), 1 << 18), what);
+    unpack(reader.get(), target, map, {20000, std::size_t{256} << 20}, what);
+}
+
+void decompress_file(const fs::path& archive_path, const fs::path& target) {
+    const auto what = fmt::format("decompress {}", archive_path.string());
+    Reader reader(archive_read_new());
+    archive_read_support_filter_all(reader.get());
+    archive_read_support_format_7zip(reader.get());
+    archive_read_support_format_raw(reader.get());
+    check(reader.get(), archive_read_open_filename(reader.get(), archive_path.c_str(), 1 << 18), what);
     archive_entry* entry = nullptr;
-    for (;;) {
-        const int code = archive_read_next_header(reader.get(), &entry);
-        if (code == ARCHIVE_EOF) {
-            return;
-        }
-        check(reader.get(), code, what);
-        if (!place_entry(entry, place, map)) {
-            continue;
-        }
-        check(writer.get(), archive_write_header(writer.get(), entry), what);
-        if (archive_entry_size(entry) > 0) {
-            copy_entry_data(reader.get(), writer.get(), what);
-        }
-        check(writer.get(), archive_write_finish_entry(writer.get()), what);
+    check(reader.get(), archive_read_next_header(reader.get(), &entry), what);
+    const bool raw = archive_format(reader.get()) == ARCHIVE_FORMAT_RAW;
+    if (raw && archive_filter_count(reader.get()) < 2) {
+        throw GuestImageError(
+            fmt::format("cannot {}: its format is none of gz, xz, bz2, zst, lz4, 7z", what));
     }
+    while (!raw && archive_entry_filetype(entry) != AE_IFREG) {
+        check(reader.get(), archive_read_next_header(reader.get(), &entry), what);
+    }
+    const UniqueFd file(::open(target.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    if (!file) {
+        throw SystemError("cannot write " + target.string(), errno);
+    }
+    write_sparsely(reader.get(), file.get(), target, what);
 }
 
 void write_initramfs(const fs::path& root, const std::vector<DeviceNode>& devices, const fs::path& file) {

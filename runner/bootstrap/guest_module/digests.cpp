@@ -18,11 +18,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class Sha256 {
+/// SHA-256, or another of OpenSSL's.
+class Digest {
   public:
-    Sha256() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
-        if (!context_ || EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) != 1) {
-            throw Error("OpenSSL cannot compute SHA-256");
+    explicit Digest(const EVP_MD* algorithm = EVP_sha256()) : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
+        if (!context_ || EVP_DigestInit_ex(context_.get(), algorithm, nullptr) != 1) {
+            throw Error("OpenSSL cannot compute the digest");
         }
     }
 
@@ -46,17 +47,19 @@ class Sha256 {
 }  // namespace
 
 std::string sha256_text(std::string_view data) {
-    Sha256 sum;
+    Digest sum;
     sum.add(data);
     return sum.hex();
 }
 
-std::string sha256_file(const fs::path& path) {
+namespace {
+
+std::string digest_of(const fs::path& path, const EVP_MD* algorithm) {
     const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!fd) {
         throw SystemError("cannot open " + path.string(), errno);
     }
-    Sha256 sum;
+    Digest sum(algorithm);
     std::vector<char> buffer(std::size_t{1} << 20);
     for (;;) {
         const auto count = ::read(fd.get(), buffer.data(), buffer.size());
@@ -70,6 +73,24 @@ std::string sha256_file(const fs::path& path) {
             sum.add({buffer.data(), static_cast<std::size_t>(count)});
         }
     }
+}
+
+}  // namespace
+
+std::string sha256_file(const fs::path& path) {
+    return digest_of(path, EVP_sha256());
+}
+
+std::string file_digest(const std::string& algorithm, const fs::path& path) {
+    const EVP_MD* known = algorithm == "sha1"     ? EVP_sha1()
+                          : algorithm == "sha256" ? EVP_sha256()
+                          : algorithm == "sha512" ? EVP_sha512()
+                                                  : nullptr;
+    if (known == nullptr) {
+        throw GuestImageError(
+            fmt::format("there is no digest {} here, only sha1, sha256, sha512", algorithm));
+    }
+    return digest_of(path, known);
 }
 
 std::string hash_password(const std::string& password) {

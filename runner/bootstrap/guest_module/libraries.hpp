@@ -16,20 +16,27 @@ struct Functions {
     std::string (*lz4_blocks)(std::string_view data);
     void (*unpack_deb)(const std::filesystem::path& deb, const std::filesystem::path& target,
                        const PathMap& map);
+    void (*unpack_zip)(const std::filesystem::path& zip, const std::filesystem::path& target,
+                       const PathMap& map);
+    void (*decompress_file)(const std::filesystem::path& archive, const std::filesystem::path& target);
     void (*write_initramfs)(const std::filesystem::path& root, const std::vector<DeviceNode>& devices,
                             const std::filesystem::path& file);
     std::string (*sha256_text)(std::string_view data);
     std::string (*sha256_file)(const std::filesystem::path& path);
+    std::string (*file_digest)(const std::string& algorithm, const std::filesystem::path& path);
     std::string (*hash_password)(const std::string& password);
 };
 
 std::string decompress(std::string_view data, std::size_t limit);
 std::string lz4_blocks(std::string_view data);
 void unpack_deb(const std::filesystem::path& deb, const std::filesystem::path& target, const PathMap& map);
+void unpack_zip(const std::filesystem::path& zip, const std::filesystem::path& target, const PathMap& map);
+void decompress_file(const std::filesystem::path& archive, const std::filesystem::path& target);
 void write_initramfs(const std::filesystem::path& root, const std::vector<DeviceNode>& devices,
                      const std::filesystem::path& file);
 std::string sha256_text(std::string_view data);
 std::string sha256_file(const std::filesystem::path& path);
+std::string file_digest(const std::string& algorithm, const std::filesystem::path& path);
 std::string hash_password(const std::string& password);
 
 }  // namespace vt::bootstrap::module

@@ -59,6 +59,9 @@ void add_machine(Argv& argv, const MachineSpec& machine, const Placement& placem
     if (!machine.defaults) {
         argv.emplace_back("-nodefaults");
     }
+    if (machine.no_user_config) {
+        argv.emplace_back("-no-user-config");
+    }
     if (machine.no_acpi) {
         argv.emplace_back("-no-acpi");
     }

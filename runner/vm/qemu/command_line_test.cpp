@@ -85,6 +85,13 @@ TEST_CASE("the accelerator and the processor model") {
     CHECK(value_of(argv_of({{"disable_kvm", "yes"}}, kvm), "-accel") == "tcg");
 }
 
+TEST_CASE("default devices and configuration files of the host stay away on request") {
+    CHECK(has(argv_of({}), "-nodefaults"));
+    CHECK(!has(argv_of({{"defaults", "yes"}}), "-nodefaults"));
+    CHECK(!has(argv_of({{"defconfig", "yes"}}), "-no-user-config"));
+    CHECK(has(argv_of({{"defconfig", "no"}}), "-no-user-config"));
+}
+
 TEST_CASE("user networking forwards to loopback only, and a bridge that is not there becomes it") {
     Placement placement;
     placement.forwarded["nic1"]["remote_shell"] = 5022;

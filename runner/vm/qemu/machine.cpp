@@ -254,6 +254,7 @@ void read_process(const Params& params, MachineSpec& spec) {
     spec.qemu_binary = params.get("qemu_binary", "qemu-kvm");
     spec.sandbox = params.get("qemu_sandbox");
     spec.defaults = yes(params, "defaults");
+    spec.no_user_config = params.get("defconfig") == "no";
     spec.start_paused = params.get("qemu_stop", "on") == "on";
     spec.accelerator = params.get("vm_accelerator");
     if (spec.accelerator.empty() && (yes(params, "disable_kvm") || params.get("enable_kvm") == "no")) {

@@ -153,7 +153,8 @@ struct MachineSpec {
     std::string sandbox;      ///< on, off or nothing
     std::vector<std::string> extra_params;
     std::vector<std::string> command_prefix;
-    bool defaults = false;  ///< QEMU's default devices stay
+    bool defaults = false;        ///< QEMU's default devices stay
+    bool no_user_config = false;  ///< QEMU does not read the host's configuration files
     bool no_hpet = false, no_acpi = false, no_shutdown = false, no_reboot = false;
     bool start_paused = true;  ///< -S: the guest runs once the monitors are connected
     bool debugcon = false;     ///< the firmware's log goes to a file

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The site of all runs, and what it should look like when none runs."""
+
+import fcntl
+import json
+import pathlib
+import shutil
+import subprocess
+
+from jobs import BUILD, CACHE, Site
+
+HERE = pathlib.Path(__file__).resolve().parent
+FAKE_MACHINE = BUILD / "tests/fake_machine"
+
+
+class World:
+    """The site of all runs, and what it should look like between them."""
+
+    def __init__(self, real=False):
+        self.real = real
+        self.site = Site()
+        self.cache = self.site.root / "cache-of-user"
+        self.tmp = self.site.root / "tmp"
+        self.cache.mkdir()
+        if real:
+            # The guest's packages are not downloaded anew.
+            cached = pathlib.Path(CACHE) / "avocado-vt"
+            subprocess.run(["cp", "-r", "--reflink=auto", cached, self.cache], check=True)
+        target = self.site.root / "providers/soak"
+        shutil.copytree(HERE / "provider/soak", target)
+        (self.site.data / "test-providers.d/soak.ini").write_text(
+            f"[provider]\nuri: file://{target}\n[generic]\nsubdir: generic/\n"
+        )
+        self.site.environment["XDG_CACHE_HOME"] = str(self.cache)
+        self.bootstrap()
+        self.images = {}
+        for name in ("soak", "soak2", "soak3", "soak4"):
+            path = self.site.data / f"images/{name}.qcow2"
+            subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, "16M"], check=True)
+            self.images[path] = path.read_bytes()
+        self.recipes = {}
+        self.data_files = self.files(self.site.data)
+
+    def bootstrap(self):
+        words = [] if self.real else ["--vt-skip-verify-download-assets"]
+        done = self.site.avocado("vt-bootstrap", "--vt-type", "qemu", *words, timeout=1800)
+        assert done.returncode == 0, done.output
+
+    @staticmethod
+    def files(root):
+        return sorted(str(path.relative_to(root)) for path in root.rglob("*"))
+
+    def machine_options(self):
+        """Which QEMU the jobs get."""
+        return () if self.real else ("--vt-qemu-bin", FAKE_MACHINE)
+
+    def params(self, params):
+        """What all jobs of this world get besides."""
+        guest = ["kill_vm_gracefully=yes"] if self.real else []
+        return [*params, *guest]
+
+    def recipe(self, directory, name, params, index):
+        """The recipe of a task of the test `name`, as Avocado would have made it."""
+        key = (name, *params)
+        if key not in self.recipes:
+            settings = {"vt.type": "qemu", "vt.extra_params": list(params), "vt.qemu.qemu_bin": str(FAKE_MACHINE)}
+            if self.real:
+                del settings["vt.qemu.qemu_bin"]
+            request = {"references": [name], "settings": settings, "data_dir": str(self.site.data)}
+            done = self.site.runner("resolve", input=json.dumps(request))
+            answer = json.loads(done.stdout)
+            assert "error" not in answer, answer
+            found = answer["resolutions"][0]
+            assert len(found["names"]) == 1, answer
+            self.recipes[key] = {
+                "kind": "vt",
+                "uri": found["names"][0],
+                "kwargs": {"selection": answer["selection"], "full_name": found["full_names"][0]},
+            }
+        runnable = dict(self.recipes[key])
+        output = directory / f"results-{index}"
+        runnable["kwargs"] = {**runnable["kwargs"], "output_dir": str(output)}
+        path = directory / f"recipe-{index}.json"
+        path.write_text(
+            json.dumps(
+                {
+                    "runnable": runnable,
+                    "id": f"{index + 1}-{runnable['uri']}",
+                    "job_id": f"{int(directory.name[4:-1]):040x}"[::-1],
+                    "status_uris": [str(directory / "status")],
+                }
+            )
+        )
+        return path
+
+    def locks_held(self):
+        held = []
+        for path in [*self.site.runtime.glob("locks/*"), self.site.data / ".bootstrap.lock"]:
+            if path.is_file():
+                with open(path, "rb") as file:
+                    try:
+                        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    except BlockingIOError:
+                        held.append(f"lock {path.name} ({path.read_text().strip()})")
+        return held
+
+    def images_wrong(self):
+        """Each image is as it was, or its backup is. Afterwards all are as they were."""
+        wrong = []
+        for path, content in self.images.items():
+            backup = path.with_name(path.name + ".backup")
+            if backup.exists():
+                if backup.read_bytes() != content:
+                    wrong.append(f"{backup.name} is not what was backed up")
+            elif not path.exists() or path.read_bytes() != content:
+                wrong.append(f"{path.name} is not what it was, and has no backup")
+            elif subprocess.run(["qemu-img", "check", "-q", path], check=False).returncode != 0:
+                wrong.append(f"{path.name} is damaged")
+            backup.unlink(missing_ok=True)
+            path.write_bytes(content)
+        (self.site.data / "images/soak-fresh.qcow2").unlink(missing_ok=True)
+        return wrong
+
+    def leftovers(self):
+        """What should not be there when nothing runs. Avocado's own temporary directories are not ours to remove."""
+        wrong = [f"runtime: {path}" for path in self.site.leftovers()]
+        for path in [*self.site.runtime.glob("job-*"), *self.site.runtime.glob("journal/*.jsonl")] if wrong else ():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        wrong += self.locks_held()
+        for path in self.tmp.iterdir():
+            if path.name.startswith("avocado_"):
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                wrong.append(f"tmp: {path.name}")
+        wrong += self.images_wrong()
+        new = set(self.files(self.site.data)) - set(self.data_files)
+        wrong += [f"data: {name}" for name in new]
+        wrong += [f"cache: {path.name}" for path in self.cache.rglob("*.??????") if path.suffix.isalnum()]
+        wrong += [f"mount: {line}" for line in mounts_below(self.site.root)]
+        return wrong
+
+    def remove(self):
+        self.site.remove()
+
+
+def mounts_below(root):
+    return [line for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines() if f" {root}" in line]
