@@ -173,9 +173,9 @@ class Site:
         """The job's directories, oldest first."""
         return sorted((self.root / "results").glob("job-*"), key=lambda path: path.stat().st_mtime_ns)
 
-    def run(self, *references, params=(), options=(), timeout=300, parallel=1, **others):
-        """A whole job of tests of type qemu."""
-        words = ["run", "--vt-type", "qemu", "--max-parallel-tasks", parallel]
+    def run(self, *references, params=(), options=(), timeout=300, parallel=1, leading=(), **others):
+        """A whole job of tests of type qemu; `leading` are options before Avocado's command."""
+        words = [*leading, "run", "--vt-type", "qemu", "--max-parallel-tasks", parallel]
         for pair in params:
             words += ["--vt-extra-params", pair]
         before = self.results_dirs()

@@ -11,6 +11,8 @@ from avocado_runner_vt_plugin import runner
 
 
 def main():
+    # Test code runs in this interpreter's environment, as it does on the host that runs Avocado.
+    os.environ["AVOCADO_VT_PYTHON"] = sys.executable
     try:
         os.execv(runner.program(), [runner.PROGRAM, *sys.argv[1:]])
     except (runner.RunnerError, OSError) as error:
