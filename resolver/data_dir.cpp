@@ -5,10 +5,8 @@
 #include "runner/support/file.hpp"
 #include "runner/support/log.hpp"
 
-#include <cstdint>
 #include <cstdlib>
 
-#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
@@ -64,14 +62,6 @@ fs::path default_data_dir(const fs::path& override_dir) {
             "directory is");
     }
     return fs::path(home) / "avocado" / "data" / "avocado-vt";
-}
-
-std::string content_digest(std::string_view content) {
-    std::uint64_t hash = 0xcbf29ce484222325U;  // FNV-1a
-    for (unsigned char byte : content) {
-        hash = (hash ^ byte) * 0x100000001b3U;
-    }
-    return fmt::format("{:016x}", hash);
 }
 
 }  // namespace vt::resolver

@@ -7,6 +7,8 @@
 /// mind the file; a directory without it, such as one that upstream made, has no notes.
 #pragma once
 
+#include "runner/support/strings.hpp"
+
 #include <filesystem>
 #include <map>
 #include <string>
@@ -48,7 +50,7 @@ struct DataDirNotes {
 /// \p override_dir, made absolute, if it is not empty.
 std::filesystem::path default_data_dir(const std::filesystem::path& override_dir = {});
 
-/// A digest of \p content in hexadecimal, to notice changes with (not a cryptographic one).
-std::string content_digest(std::string_view content);
+/// Notices a config file that was edited.
+using vt::content_digest;
 
 }  // namespace vt::resolver

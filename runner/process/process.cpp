@@ -2,6 +2,7 @@
 #include "runner/process/process.hpp"
 
 #include "runner/process/spawn.hpp"
+#include "runner/support/file.hpp"
 #include "runner/support/strings.hpp"
 
 #include <array>
@@ -12,6 +13,7 @@
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -38,6 +40,19 @@ UniqueFd open_null() {
     UniqueFd fd(::open("/dev/null", O_RDWR | O_CLOEXEC));
     if (!fd) {
         throw SystemError("cannot open /dev/null", errno);
+    }
+    return fd;
+}
+
+/// A file without a name that holds \p text, to be read from its beginning.
+UniqueFd in_memory(const std::string& text) {
+    UniqueFd fd(::memfd_create("input", MFD_CLOEXEC));
+    if (!fd) {
+        throw SystemError("cannot make a file in memory", errno);
+    }
+    write_all(fd.get(), text);
+    if (::lseek(fd.get(), 0, SEEK_SET) < 0) {
+        throw SystemError("cannot rewind a file in memory", errno);
     }
     return fd;
 }
@@ -290,7 +305,8 @@ Child::Child(const Command& command, LineHandler on_line) : impl_(std::make_uniq
         pipe = Pipe::make();
     }
     const int output = impl_->on_line ? pipe.write.get() : null.get();
-    impl_->pid = spawn(command, {{null.get(), 0}, {output, 1}, {output, 2}});
+    const auto input = command.input.empty() ? UniqueFd() : in_memory(command.input);
+    impl_->pid = spawn(command, {{input ? input.get() : null.get(), 0}, {output, 1}, {output, 2}});
     impl_->pidfd = open_pidfd(impl_->pid);
     impl_->output = std::move(pipe.read);
     if (impl_->output) {

@@ -2,7 +2,10 @@
 #include "runner/support/strings.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <numeric>
+
+#include <fmt/core.h>
 
 namespace vt {
 namespace {
@@ -155,6 +158,14 @@ std::vector<std::string> nearest(std::string_view wanted, const std::vector<std:
         names.push_back(*name);
     }
     return names;
+}
+
+std::string content_digest(std::string_view content) {
+    std::uint64_t hash = 0xcbf29ce484222325U;  // FNV-1a
+    for (unsigned char byte : content) {
+        hash = (hash ^ byte) * 0x100000001b3U;
+    }
+    return fmt::format("{:016x}", hash);
 }
 
 }  // namespace vt

@@ -30,6 +30,9 @@ std::string shell_quote(const std::vector<std::string>& argv);
 /// \p bytes as valid UTF-8: what is not becomes U+FFFD. For text that must go through JSON.
 std::string to_valid_utf8(std::string_view bytes);
 
+/// A digest of \p content in hexadecimal, to notice changes with (not a cryptographic one).
+std::string content_digest(std::string_view content);
+
 /// The \p count names of \p candidates nearest to \p wanted by edit distance, the nearest first; distant ones
 /// are left out.
 std::vector<std::string> nearest(std::string_view wanted, const std::vector<std::string>& candidates,
