@@ -22,6 +22,11 @@ std::string lower(std::string_view text) {
     return result;
 }
 
+std::string excerpt(std::string_view line) {
+    constexpr std::size_t enough = 80;
+    return to_valid_utf8(line.substr(0, enough)) + (line.size() > enough ? "…" : "");
+}
+
 std::size_t indentation(std::string_view line) {
     auto first = line.find_first_not_of(" \t");
     return first == std::string_view::npos ? line.size() : first;
@@ -42,7 +47,8 @@ Ini Ini::parse(std::string_view text, const std::string& name) {
     for (const std::string& line : split(text, '\n')) {
         ++number;
         auto fail = [&](std::string_view reason) {
-            return IniError(fmt::format("{}:{}: {}: '{}'", name, number, reason, trim(line)));
+            // Of a file that is no text, or has endless lines, the beginning says enough.
+            return IniError(fmt::format("{}:{}: {}: '{}'", name, number, reason, excerpt(trim(line))));
         };
         std::string_view content = trim(line);
         if (content.empty()) {
@@ -71,6 +77,7 @@ Ini Ini::parse(std::string_view text, const std::string& name) {
             if (!added) {
                 throw fail("this section is there twice");
             }
+            ini.titles_.push_back(position->first);
             section = &position->second;
             continue;
         }
@@ -93,7 +100,17 @@ Ini Ini::parse(std::string_view text, const std::string& name) {
 }
 
 Ini Ini::read(const std::filesystem::path& path) {
+    // A pipe would keep us waiting, a device never ends.
+    std::error_code error;
+    if (auto status = std::filesystem::status(path, error);
+        !error && !std::filesystem::is_regular_file(status)) {
+        throw IniError(fmt::format("{}: this is no regular file", path.string()));
+    }
     return parse(read_file(path, max_bytes), path.string());
+}
+
+std::vector<std::string> Ini::sections() const {
+    return titles_;
 }
 
 const std::string* Ini::raw(const std::string& section, const std::string& key) const {

@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace vt::providers {
 
@@ -28,10 +29,12 @@ class Ini {
   public:
     /// \param name stands for the text in messages. Throws IniError.
     static Ini parse(std::string_view text, const std::string& name);
-    /// Throws IniError, SystemError.
+    /// Throws IniError if \p path is no regular file, or too big; SystemError.
     static Ini read(const std::filesystem::path& path);
 
     bool has_section(const std::string& section) const { return sections_.contains(section); }
+    /// The names of all sections but `DEFAULT`, in their order.
+    std::vector<std::string> sections() const;
     /// The value with its references replaced, from the section or from `[DEFAULT]`. Throws IniError if a
     /// reference leads nowhere.
     std::optional<std::string> get(const std::string& section, const std::string& key) const;
@@ -44,6 +47,7 @@ class Ini {
 
     std::string name_;
     std::map<std::string, Values> sections_;
+    std::vector<std::string> titles_;
     Values defaults_;
 };
 

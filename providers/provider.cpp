@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "providers/provider.hpp"
 
+#include "providers/git_uri.hpp"
 #include "providers/ini.hpp"
 #include "runner/support/log.hpp"
 #include "runner/support/strings.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <map>
 
 #include <fmt/core.h>
@@ -22,15 +22,6 @@ std::vector<std::string> section_names() {
     std::vector<std::string> names = {"generic", "multi_host_migration"};
     names.insert(names.end(), known_types().begin(), known_types().end());
     return names;
-}
-
-/// `~` and `~/x` as a shell would.
-fs::path expand_home(const std::string& path) {
-    const char* home = std::getenv("HOME");
-    if (home != nullptr && (path == "~" || path.starts_with("~/"))) {
-        return fs::path(home) / fs::path(path.substr(path.size() > 1 ? 2 : 1));
-    }
-    return path;
 }
 
 /// \p subdir below \p root; what leads out of it is refused, as a definition comes from anywhere.
@@ -67,7 +58,52 @@ void check_name(const std::string& name, const fs::path& ini) {
     }
 }
 
+void check_uri(const std::string& uri, const fs::path& ini) {
+    try {
+        checked_git_uri(uri);
+    } catch (const ProviderError& error) {
+        throw ProviderError(fmt::format("{}: uri: {}", ini.string(), error.what()));
+    }
+}
+
+std::vector<std::string> unknown_sections(const Ini& ini) {
+    std::vector<std::string> known = section_names();
+    std::vector<std::string> result = ini.sections();
+    std::erase_if(result, [&](const std::string& name) {
+        return name == "provider" || std::find(known.begin(), known.end(), name) != known.end();
+    });
+    return result;
+}
+
+/// The definitions in \p dir in the order of their names.
+std::vector<fs::path> definitions_in(const fs::path& dir) {
+    std::vector<fs::path> files;
+    std::error_code error;
+    for (fs::directory_iterator entry(dir, error), end; !error && entry != end; entry.increment(error)) {
+        if (entry->path().extension() == ".ini") {
+            files.push_back(entry->path());
+        }
+    }
+    std::sort(files.begin(), files.end());
+    return files;
+}
+
+/// Where the checkout of the provider \p name is: an older data directory, or one that was made by the user's
+/// guide, may have it at its top.
+fs::path downloads_with(const fs::path& data_dir, const std::string& name) {
+    fs::path usual = downloads_dir(data_dir);
+    fs::path top = data_dir / "test-providers.d" / "downloads";
+    std::error_code error;
+    return !fs::exists(usual / name, error) && fs::exists(top / name, error) ? top : usual;
+}
+
 }  // namespace
+
+bool same_definition(const Provider& one, const Provider& other) {
+    Provider copy = one;
+    copy.definition = other.definition;
+    return copy == other;
+}
 
 const std::vector<std::string>& known_types() {
     static const std::vector<std::string> types = {"qemu", "libvirt", "libguestfs", "openvswitch",
@@ -111,15 +147,21 @@ Provider read_definition(const fs::path& ini_path, const fs::path& downloads) {
     check_name(provider.name, ini_path);
     try {
         Ini ini = Ini::read(ini_path);
+        provider.ignored = unknown_sections(ini);
         provider.uri = ini.get("provider", "uri").value_or("");
         if (provider.uri.empty()) {
             throw ProviderError(fmt::format(
                 "{}: expected a key 'uri' in a section [provider], as in 'uri: file:///usr/share/tests'",
                 ini_path.string()));
         }
-        provider.branch = ini.get("provider", "branch").value_or("master");
+        provider.branch = ini.get("provider", "branch").value_or("");
         provider.ref = ini.get("provider", "ref").value_or("");
-        provider.pubkey = ini.get("provider", "pubkey").value_or("");
+        if (std::string key = ini.get("provider", "pubkey").value_or(""); !key.empty()) {
+            provider.pubkey = (fs::absolute(ini_path).parent_path() / expand_home(key)).lexically_normal();
+        }
+        if (!provider.in_place()) {
+            check_uri(provider.uri, ini_path);
+        }
         provider.root = file_uri_path(provider.uri).value_or(downloads / provider.name).lexically_normal();
         for (const std::string& type : section_names()) {
             std::optional<std::string> subdir = ini.get(type, "subdir");
@@ -151,18 +193,19 @@ Provider builtin_provider(const fs::path& root) {
 std::vector<Provider> load_providers(const fs::path& data_dir, const fs::path& builtin_root) {
     std::map<std::string, Provider> by_name;
     for (const fs::path& dir : definition_dirs(data_dir)) {
-        std::vector<fs::path> files;
-        std::error_code error;
-        for (fs::directory_iterator entry(dir, error), end; !error && entry != end; entry.increment(error)) {
-            if (entry->path().extension() == ".ini") {
-                files.push_back(entry->path());
+        std::map<std::string, fs::path> here;
+        for (const fs::path& file : definitions_in(dir)) {
+            std::string file_name = file.filename().string();
+            std::string name = file_name.substr(0, file_name.find('.'));
+            if (auto [first, added] = here.try_emplace(name, file); !added) {
+                log::warning(
+                    "Leaving out a test provider: {} and {} both define '{}' (a name ends at the first dot)",
+                    file.string(), first->second.string(), name);
+                continue;
             }
-        }
-        std::sort(files.begin(), files.end());
-        for (const fs::path& file : files) {
+            by_name.erase(name);  // even a broken one of the user's stands for the shipped one
             try {
-                Provider provider = read_definition(file, downloads_dir(data_dir));
-                by_name[provider.name] = std::move(provider);
+                by_name[name] = read_definition(file, downloads_with(data_dir, name));
             } catch (const Error& problem) {
                 log::warning("Leaving out a test provider: {}", problem.what());
             }

@@ -41,14 +41,15 @@ struct Section {
 
 /// One provider.
 struct Provider {
-    std::string name;  ///< the definition's file name up to the first dot
-    std::string uri;   ///< as written; empty for the built-in one
-    std::string branch = "master";
-    std::string ref;
-    std::string pubkey;
+    std::string name;                  ///< the definition's file name up to the first dot
+    std::string uri;                   ///< as written; empty for the built-in one
+    std::string branch;                ///< empty: upstream's default, `master`
+    std::string ref;                   ///< tag or commit id; empty: the branch's last commit
+    std::filesystem::path pubkey;      ///< absolute; empty: nothing has to be signed
     std::filesystem::path definition;  ///< the `.ini` file; empty for the built-in one
     std::filesystem::path root;        ///< its directory, absolute; need not exist
     std::vector<Section> sections;
+    std::vector<std::string> ignored;  ///< names of sections that mean nothing here
     bool builtin = false;
 
     /// True if the directory is the user's and used in place (`file://`), or comes with the program.
@@ -62,12 +63,15 @@ struct Provider {
 /// document's, for a user's own. Of two files of one name the later wins.
 std::vector<std::filesystem::path> definition_dirs(const std::filesystem::path& data_dir);
 
-/// Where fetched repositories lie.
+/// Where fetched repositories lie (upstream's place).
 std::filesystem::path downloads_dir(const std::filesystem::path& data_dir);
 
 /// One definition. \param downloads where a provider that is not used in place has its directory. Throws
-/// ProviderError.
+/// ProviderError; what() has no secrets.
 Provider read_definition(const std::filesystem::path& ini, const std::filesystem::path& downloads);
+
+/// True if both definitions say the same, wherever they lie.
+bool same_definition(const Provider& one, const Provider& other);
 
 /// The directory that a `file://` URI names, in either spelling (`file:///usr/x`, the document's
 /// `file://usr/x`), with

@@ -62,7 +62,8 @@ TEST_CASE("a definition: in place for file://, else below downloads") {
     Provider provider = read_definition(ini, dir.path() / "downloads");
     CHECK(provider.name == "org-example");
     CHECK(provider.in_place());
-    CHECK(provider.branch == "master");
+    CHECK(provider.branch.empty());
+    CHECK(provider.ignored == std::vector<std::string>{"unknown"});
     REQUIRE(provider.sections.size() == 2);
     CHECK(provider.section("generic")->subdir == "/srv/t/generic");
     CHECK(provider.section("qemu")->configs == std::vector<std::string>{"a.cfg", "b.cfg"});

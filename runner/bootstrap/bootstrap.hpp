@@ -8,6 +8,7 @@
 /// overwritten unasked: the digests of what was installed are kept in the data directory's state file.
 #pragma once
 
+#include "runner/support/deadline.hpp"
 #include "runner/support/error.hpp"
 
 #include <filesystem>
@@ -31,6 +32,8 @@ struct Options {
     bool no_downloads = false;            ///< neither providers nor packages of the guest image
     bool skip_image = false;              ///< no guest image (--vt-skip-verify-download-assets)
     bool update_config = false;           ///< replace edited config files by the new ones
+    bool update_providers = false;        ///< fetch the shipped providers, ask the servers of all again
+    Seconds fetch_patience{60};           ///< a git server that says nothing for so long is given up
     bool selinux_setup = false;           ///< give the directories the contexts that SELinux wants of them
     std::string qemu_bin;                 ///< QEMU to test, where the settings name one
     std::filesystem::path import_config;  ///< an installed Avocado-VT or its wheel, to take more guests from

@@ -139,12 +139,14 @@ TEST_CASE("subtests.cfg: installations first, the type's own, shared ones, what 
         "unix:\n");
     std::vector<providers::Provider> list = {{"t",
                                               "file://x",
-                                              "master",
+                                              "",
                                               "",
                                               "",
                                               "x.ini",
                                               t,
-                                              {{"generic", t / "generic", {}}, {"qemu", t / "qemu", {}}}}};
+                                              {{"generic", t / "generic", {}}, {"qemu", t / "qemu", {}}},
+                                              {},
+                                              false}};
     std::string text = subtests_text("qemu", list);
     CHECK(names_of(text) ==
           std::vector<std::string>{"(subtest=t).(subtest=unattended_install)",

@@ -26,6 +26,7 @@ struct Arguments {
     bootstrap::Options options;
     std::string data_dir;
     std::string import_config;
+    double fetch_patience = 60;
     bool yes_to_all = false;
 };
 
@@ -52,6 +53,7 @@ int run(const Arguments& arguments) {
     int status = 1;
     try {
         bootstrap::Options options = arguments.options;
+        options.fetch_patience = Seconds{arguments.fetch_patience};
         options.data_dir = resolver::default_data_dir(arguments.data_dir);
         if (!arguments.import_config.empty()) {
             options.import_config = std::filesystem::absolute(arguments.import_config);
@@ -80,6 +82,13 @@ void add_bootstrap_command(CLI::App& app, int& exit_status) {
     command->add_flag("--vt-no-downloads", options.no_downloads, "Download nothing");
     command->add_flag("--vt-skip-verify-download-assets", options.skip_image, "Leave the guest image alone");
     command->add_flag("--vt-update-config", options.update_config, "Replace config files that were edited");
+    command->add_flag("--vt-update-providers", options.update_providers,
+                      "Fetch the shipped test providers, and the news of all others");
+    command
+        ->add_option("--vt-fetch-timeout", arguments->fetch_patience,
+                     "Seconds after which a git server that says nothing is given up")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
     command->add_flag("--vt-selinux-setup", options.selinux_setup,
                       "Set up the directories' SELinux contexts");
     command->add_flag("--yes-to-all", arguments->yes_to_all,

@@ -2,6 +2,7 @@
 /// \file
 /// The command line. Commands that machines call are looked at first and parsed by hand; the rest is for
 /// people.
+#include "providers/git_worker.hpp"
 #include "runner/commands/cmd_bootstrap.hpp"
 #include "runner/commands/cmd_cfg.hpp"
 #include "runner/commands/cmd_guests.hpp"
@@ -61,6 +62,9 @@ int run(int argc, char** argv) {
     }
     if (!words.empty() && words.front() == "guardian") {
         return vt::run_guardian_command({words.begin() + 1, words.end()});
+    }
+    if (words == std::vector<std::string>{"provider-worker"}) {
+        return vt::providers::run_git_worker();
     }
     if (!words.empty() && words.front() == "python") {
         return vt::run_python_command({words.begin() + 1, words.end()});

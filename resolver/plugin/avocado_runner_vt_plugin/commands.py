@@ -51,10 +51,12 @@ class VTBootstrap(CLICmd):
         ("no_downloads", "--vt-no-downloads", "Download nothing"),
         ("skip_verify", "--vt-skip-verify-download-assets", "Leave the guest image alone"),
         ("update_config", "--vt-update-config", "Replace config files that were edited"),
+        ("update_providers", "--vt-update-providers", "Fetch the shipped providers, and the news of all others"),
         ("selinux_setup", "--vt-selinux-setup", "Set up the SELinux contexts of the directories"),
         ("yes_to_all", "--yes-to-all", "Answer questions with yes; edited config files are kept"),
     )
     _VALUES = (
+        ("fetch_timeout", "--vt-fetch-timeout", "Seconds until a git server that says nothing is given up"),
         ("host_distro_name", "--vt-host-distro-name", "Name of the distribution, for host.cfg"),
         ("host_distro_version", "--vt-host-distro-version", "Its version"),
         ("host_distro_release", "--vt-host-distro-release", "Its release"),
