@@ -27,14 +27,18 @@ bool holds_tests(const std::string& name) {
     return !name.starts_with('.') && name != "cfg" && name != "__pycache__" && name != "__init__";
 }
 
-/// \p dir and the folders below it, in the order of their names.
-void add_dirs(const fs::path& dir, const std::string& provider, int depth, std::vector<SearchDir>& found) {
+/// \p dir and the folders below it, in the order of their names, none twice, whatever links lead to it.
+void add_dirs(const fs::path& dir, const std::string& provider, int depth, std::vector<SearchDir>& found,
+              std::set<fs::path>& seen) {
+    std::error_code error;
+    if (fs::path real = fs::canonical(dir, error); error || !seen.insert(real).second) {
+        return;
+    }
     found.push_back({dir, provider});
     if (depth == max_depth) {
         return;
     }
     std::vector<fs::path> below;
-    std::error_code error;
     for (fs::directory_iterator entry(dir, error), end; !error && entry != end; entry.increment(error)) {
         std::error_code ignored;
         if (entry->is_directory(ignored) && holds_tests(entry->path().filename().string())) {
@@ -43,8 +47,13 @@ void add_dirs(const fs::path& dir, const std::string& provider, int depth, std::
     }
     std::sort(below.begin(), below.end());
     for (const fs::path& path : below) {
-        add_dirs(path, provider, depth + 1, found);
+        add_dirs(path, provider, depth + 1, found, seen);
     }
+}
+
+void add_dirs(const fs::path& dir, const std::string& provider, std::vector<SearchDir>& found) {
+    std::set<fs::path> seen;
+    add_dirs(dir, provider, 0, found, seen);
 }
 
 void add_sections(const Provider& provider, const std::vector<std::string>& types,
@@ -52,7 +61,7 @@ void add_sections(const Provider& provider, const std::vector<std::string>& type
     for (const Section& section : provider.sections) {
         bool wanted = types.empty() || std::find(types.begin(), types.end(), section.type) != types.end();
         if (std::error_code error; wanted && fs::is_directory(section.subdir, error)) {
-            add_dirs(section.subdir, provider.name, 0, found);
+            add_dirs(section.subdir, provider.name, found);
         }
     }
 }
@@ -71,7 +80,7 @@ void add_other_dirs(const Params& params, const std::vector<Provider>& providers
         }
         for (const fs::path& place : places) {
             if (std::error_code error; fs::is_directory(place / "tests", error)) {
-                add_dirs(place / "tests", {}, 0, found);
+                add_dirs(place / "tests", {}, found);
             }
         }
     }

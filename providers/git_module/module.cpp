@@ -111,7 +111,8 @@ class Refresh {
         if (!job_.branch.empty()) {
             return job_.branch;
         }
-        return note_ && !note_->head.empty() ? replace_all(note_->head, "refs/heads/", "") : "master";
+        bool noted = note_ && note_->branch.empty() && note_->ref.empty() && !note_->head.empty();
+        return noted ? replace_all(note_->head, "refs/heads/", "") : "master";
     }
 
     std::optional<Target> find() {
