@@ -3,6 +3,7 @@
 
 #include "providers/git_uri.hpp"
 #include "providers/ini.hpp"
+#include "runner/support/home.hpp"
 #include "runner/support/log.hpp"
 #include "runner/support/strings.hpp"
 

@@ -3,9 +3,8 @@
 
 #include "runner/support/error.hpp"
 #include "runner/support/file.hpp"
+#include "runner/support/home.hpp"
 #include "runner/support/log.hpp"
-
-#include <cstdlib>
 
 #include <nlohmann/json.hpp>
 #include <unistd.h>
@@ -54,14 +53,14 @@ fs::path default_data_dir(const fs::path& override_dir) {
     if (access(system.c_str(), W_OK | X_OK) == 0) {
         return system / "avocado-vt";
     }
-    const char* home = std::getenv("HOME");
-    if (home == nullptr || *home == '\0') {
+    fs::path home = home_directory();
+    if (home.empty()) {
         throw Error(
-            "HOME is not set and /var/lib/avocado/data cannot be written to: say with --data-dir where the "
-            "data "
-            "directory is");
+            "HOME is not set, this user has no home directory, and /var/lib/avocado/data cannot be written "
+            "to: "
+            "say with --data-dir where the data directory is");
     }
-    return fs::path(home) / "avocado" / "data" / "avocado-vt";
+    return home / "avocado" / "data" / "avocado-vt";
 }
 
 }  // namespace vt::resolver

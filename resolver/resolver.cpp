@@ -320,8 +320,10 @@ std::vector<Guest> expand_guests(const Selection& selection, const std::vector<s
         Params params = dictionary->to_params().object_params("image1");
         std::string image = params.get("image_name");
         if (!image.empty()) {
-            guest.image =
-                selection.data_dir / fmt::format("{}.{}", image, params.get("image_format", "qcow2"));
+            // A raw device or file is called as it is; else the format is its extension.
+            bool raw = params.get("image_raw_device") == "yes";
+            guest.image = selection.data_dir /
+                          (raw ? image : fmt::format("{}.{}", image, params.get("image_format", "qcow2")));
             std::error_code error;
             guest.image_exists = fs::exists(guest.image, error);
         }

@@ -21,6 +21,7 @@ namespace {
 constexpr std::size_t max_checksum_text = std::size_t{1} << 20;
 constexpr Seconds checksum_patience{10};
 constexpr Seconds unpack_limit{3600};
+constexpr const char* work_prefix = ".unpacking-";
 
 /// Reads one definition.
 class Definition {
@@ -222,7 +223,8 @@ class Provision {
     void unpack(bool replace) {
         request_.say(fmt::format("Unpacking {}", asset_.destination.string()));
         fs::create_directories(asset_.image.parent_path());
-        TempDirectory work(".unpacking-", asset_.image.parent_path());
+        remove_leftovers();
+        TempDirectory work(work_prefix, asset_.image.parent_path());
         fs::path fresh = work.path() / asset_.image.filename();
         if (asset_.uncompress_command.empty()) {
             decompress_file(asset_.destination, fresh);
@@ -241,6 +243,19 @@ class Provision {
             }
         }
         fs::rename(fresh, asset_.image);
+    }
+
+    /// Of a run that was killed; no other one is at work, as bootstrap holds the data directory's lock.
+    void remove_leftovers() const {
+        std::vector<fs::path> works;
+        for (const auto& entry : fs::directory_iterator(asset_.image.parent_path())) {
+            if (entry.path().filename().string().starts_with(work_prefix)) {
+                works.push_back(entry.path());
+            }
+        }
+        for (const fs::path& work : works) {
+            fs::remove_all(work);
+        }
     }
 
     /// The definition's command is documented as a shell command; the archive's name is no part of its text.

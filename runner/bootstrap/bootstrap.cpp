@@ -49,6 +49,7 @@ Outcome run_steps(Setup& setup) {
     FileLock lock =
         FileLock::take(setup.dir.path / ".bootstrap.lock", FileLock::Mode::exclusive,
                        "vt-bootstrap (pid " + std::to_string(getpid()) + ")", Deadline::after(Seconds{600}));
+    remove_leftovers(setup);
     setup.notes = resolver::DataDirNotes::load(setup.dir);
     headline(1, "Updating all test providers");
     update_providers(setup);

@@ -154,6 +154,19 @@ void forget_other_packages(const fs::path& cache_dir, const std::vector<FetchedP
     }
 }
 
+/// Removes what begins with \p prefix in \p dir: left by a process that was killed, for who holds the lock.
+void remove_leftovers(const fs::path& dir, const std::string& prefix) {
+    std::vector<fs::path> found;
+    for (const auto& entry : fs::directory_iterator(dir)) {
+        if (entry.path().filename().string().starts_with(prefix)) {
+            found.push_back(entry.path());
+        }
+    }
+    for (const auto& path : found) {
+        fs::remove_all(path);
+    }
+}
+
 /// The cached guest of \p recipe, built if need be.
 Places cached_guest(const GuestRecipe& recipe, const fs::path& cache_dir, bool no_downloads, const Say& say,
                     const Deadline& deadline) {
@@ -171,6 +184,7 @@ Places cached_guest(const GuestRecipe& recipe, const fs::path& cache_dir, bool n
     check_host_tools();
     const auto started = std::chrono::steady_clock::now();
     const auto packages = fetch_packages(recipe, cache_dir, say, deadline);
+    remove_leftovers(cache_dir, "building-");
     const TempDirectory work("building-", cache_dir);
     const auto fresh = work.path() / "guest";
     make_private_directory(fresh);
@@ -226,6 +240,9 @@ bool disk_must_come(const Places& from, const Places& to) {
 
 void install(const Places& from, const Places& to, const Say& say) {
     fs::create_directories(to.kernel.parent_path());
+    for (const auto& target : {to.kernel, to.initrd, to.disk, to.record}) {
+        remove_leftovers(target.parent_path(), target.filename().string() + ".part");
+    }
     const bool with_disk = disk_must_come(from, to);
     say("Installing the guest as " + to.disk.string());
     copy_atomically(from.kernel, to.kernel);

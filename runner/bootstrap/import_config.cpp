@@ -20,6 +20,7 @@ namespace {
 constexpr std::size_t max_files = 20000;
 constexpr std::size_t max_bytes = std::size_t{1} << 20;  // of one file
 constexpr int max_depth = 16;
+constexpr const char* work_prefix = "importing-";
 
 /// Where a file of the package's `shared/` goes below imported/; nothing if it is not taken.
 std::optional<fs::path> place_for(const fs::path& in_shared) {
@@ -103,10 +104,26 @@ fs::path imported_dir(const fs::path& data_dir) {
     return data_dir / "imported";
 }
 
+void finish_import(const fs::path& data_dir) {
+    std::vector<fs::path> works;
+    std::error_code error;
+    for (fs::directory_iterator entry(data_dir, error), end; !error && entry != end; entry.increment(error)) {
+        if (entry->path().filename().string().starts_with(work_prefix)) {
+            works.push_back(entry->path());
+        }
+    }
+    for (const fs::path& work : works) {
+        if (fs::exists(work / "before") && !fs::exists(imported_dir(data_dir))) {
+            fs::rename(work / "before", imported_dir(data_dir));
+        }
+        fs::remove_all(work);
+    }
+}
+
 ImportReport import_config(const fs::path& source, const fs::path& data_dir) {
     ImportReport report;
     report.source = source.string();
-    TempDirectory work("importing-", data_dir);
+    TempDirectory work(work_prefix, data_dir);
     fs::path fresh = work.path() / "imported";
     fs::create_directories(fresh);
     std::error_code error;

@@ -16,6 +16,10 @@ namespace vt::bootstrap {
 /// Where \p data_dir keeps what was imported: guest-os/, cfg/, downloads/. Need not exist.
 std::filesystem::path imported_dir(const std::filesystem::path& data_dir);
 
+/// Puts right what an import that was killed left in \p data_dir: what was there before, or the new, is there
+/// whole.
+void finish_import(const std::filesystem::path& data_dir);
+
 /// What came in.
 struct ImportReport {
     std::string source;      ///< the directory or file it was found in

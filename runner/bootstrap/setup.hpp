@@ -33,6 +33,9 @@ struct Setup {
 /// Before the first step, since the lock lies in the data directory: every directory of it.
 void make_directories(const Setup& setup);
 
+/// Removes the files that a run which was killed had half written; for who holds the lock.
+void remove_leftovers(const Setup& setup);
+
 /// 1: definitions of test providers, and their directories.
 void update_providers(Setup& setup);
 

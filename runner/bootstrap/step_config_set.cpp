@@ -22,6 +22,7 @@ void generate(const fs::path& path, const std::string& text) {
 }
 
 void import_if_asked(const Setup& setup) {
+    finish_import(setup.dir.path);
     if (setup.options.import_config.empty()) {
         return;
     }
@@ -88,9 +89,6 @@ void report_config_files(const Setup& setup, const ConfigSetReport& done, const 
 void make_config_set(Setup& setup) {
     import_if_asked(setup);
     fs::path cfg = setup.dir.backend_cfg(setup.options.type);
-    for (const fs::path& dir : {cfg, setup.dir.path / "downloads", setup.dir.path}) {
-        remove_half_written(dir);
-    }
     report_config_files(setup,
                         install_config_files(config_files(setup.install.config_share(), setup.options.type,
                                                           setup.dir, setup.providers),

@@ -66,6 +66,21 @@ void make_directories(const Setup& setup) {
     }
 }
 
+void remove_leftovers(const Setup& setup) {
+    std::vector<fs::path> dirs = directories(setup);
+    dirs.push_back(setup.dir.path);
+    for (const fs::path& dir : providers::definition_dirs(setup.dir.path)) {
+        dirs.push_back(dir);
+    }
+    // The other types' own config files are copied along.
+    for (const std::string& type : providers::known_types()) {
+        dirs.push_back(setup.dir.backend_cfg(type));
+    }
+    for (const fs::path& dir : dirs) {
+        remove_half_written(dir);
+    }
+}
+
 void verify_directories(const Setup& setup) {
     for (const fs::path& path : directories(setup)) {
         log::debug("{} OK", path.string());

@@ -9,6 +9,7 @@
 #include "runner/native/loader.hpp"
 #include "runner/python/python_loader.hpp"
 #include "runner/support/file.hpp"
+#include "runner/support/home.hpp"
 #include "runner/support/install_dirs.hpp"
 #include "runner/support/log.hpp"
 #include "runner/support/strings.hpp"
@@ -49,11 +50,7 @@ fs::path configured_data_dir(const Runnable& runnable) {
         return fs::absolute(named);
     }
     if (auto avocados = text_setting(runnable, "datadir.paths.data_dir"); !avocados.empty()) {
-        if (avocados.starts_with("~/")) {
-            const char* home = std::getenv("HOME");
-            avocados = (home != nullptr ? home : "/root") + avocados.substr(1);
-        }
-        return fs::absolute(avocados) / "avocado-vt";
+        return fs::absolute(expand_home(avocados)) / "avocado-vt";
     }
     return resolver::default_data_dir();
 }

@@ -3,6 +3,7 @@
 
 #include "runner/support/error.hpp"
 #include "runner/support/file.hpp"
+#include "runner/support/home.hpp"
 
 #include <cerrno>
 #include <cstdlib>
@@ -75,8 +76,8 @@ fs::path RuntimeDirs::job(const std::string& job_id) const {
 fs::path user_cache_dir(const RuntimeDirs& dirs) {
     auto cache = directory_from_environment("XDG_CACHE_HOME");
     if (cache.empty()) {
-        const auto home = directory_from_environment("HOME");
-        cache = home.empty() ? fs::path() : home / ".cache";
+        const auto home = home_directory();
+        cache = home.is_absolute() ? home / ".cache" : fs::path();
     }
     if (!cache.empty()) {
         try {

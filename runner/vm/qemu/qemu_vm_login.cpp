@@ -31,6 +31,13 @@ std::string now_text() {
     return fmt::format("{:%Y%m%d-%H%M%S}", fmt::localtime(std::time(nullptr)));
 }
 
+/// Files go over SSH; what waits for them in the guest by another protocol would wait for ever.
+void check_transfer_client(const Params& view) {
+    if (const auto client = view.get("file_transfer_client", "scp"); client != "scp") {
+        throw TransferBadClientError(client);
+    }
+}
+
 }  // namespace
 
 Params QemuVm::nic_params(std::size_t nic) const {
@@ -178,6 +185,7 @@ void QemuVm::copy_files_to(const std::filesystem::path& host, const std::string&
     throw_if_gone();
     CopyOptions options;
     options.log = [](const std::string& line) { log::debug("{}", line); };
+    check_transfer_client(nic_params(nic));
     copy_to(ssh_target(nic, "file_transfer_port"), {host}, guest, options,
             Deadline::after(timeout.value_or(Seconds{VmTimeouts::copy_files})));
 }
@@ -187,6 +195,7 @@ void QemuVm::copy_files_from(const std::string& guest, const std::filesystem::pa
     throw_if_gone();
     CopyOptions options;
     options.log = [](const std::string& line) { log::debug("{}", line); };
+    check_transfer_client(nic_params(nic));
     copy_from(ssh_target(nic, "file_transfer_port"), {guest}, host, options,
               Deadline::after(timeout.value_or(Seconds{VmTimeouts::copy_files})));
 }
