@@ -54,9 +54,11 @@ class FileServer:
     def answer(self, handler):
         path = handler.path.split("?")[0]
         self.requests.append((path, handler.headers.get("Range"), handler.headers.get("If-Range")))
+        # One connection a request, and said so: a client must not count on it for the next.
         handler.close_connection = True
         if path in self.redirects:
             handler.send_response(302)
+            handler.send_header("Connection", "close")
             handler.send_header("Location", self.redirects[path])
             handler.send_header("Content-Length", "0")
             handler.end_headers()
@@ -74,11 +76,13 @@ class FileServer:
             start = int(wanted.removeprefix("bytes=").split("-")[0])
         if start >= len(body) and start > 0:
             handler.send_response(416)
+            handler.send_header("Connection", "close")
             handler.send_header("Content-Range", f"bytes */{len(body)}")
             handler.send_header("Content-Length", "0")
             handler.end_headers()
             return
         handler.send_response(206 if start else 200)
+        handler.send_header("Connection", "close")
         if start:
             handler.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
         if self.etags:
