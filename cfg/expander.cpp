@@ -63,9 +63,10 @@ Expander::Expander(Expander&&) noexcept = default;
 Expander& Expander::operator=(Expander&&) noexcept = default;
 
 const Dictionary* Expander::next() {
-    if (!state_->advance()) {
-        return nullptr;
-    }
+    return state_->advance() ? complete() : nullptr;
+}
+
+const Dictionary* Expander::complete() {
     state_->walker.make(state_->record);
     state_->record.finish(state_->dictionary);
     return &state_->dictionary;

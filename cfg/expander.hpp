@@ -65,6 +65,9 @@ class Expander {
     /// As next(), but only `name` and `shortname` are made (fast: no statement is run). The two may be mixed.
     const Dictionary* next_name();
 
+    /// All of the dictionary that next_name() gave last. Throws as next().
+    const Dictionary* complete();
+
   private:
     struct State;
     std::unique_ptr<State> state_;

@@ -209,6 +209,7 @@ TEST_CASE("names and dictionaries may be mixed") {
     const Dictionary* second = expander.next_name();
     CHECK(second->name == "b");
     CHECK(second->entries.empty());
+    CHECK(expander.complete()->find("k") == "b");
     CHECK(expander.next()->find("k") == "c");
 }
 

@@ -185,29 +185,82 @@ std::string why_empty(const Selection& selection, const std::optional<fs::path>&
     return "The options and settings leave no test at all";
 }
 
-Resolution resolve_one(const std::string& reference, const std::vector<FoundTest>& all) {
-    Resolution resolution{reference, {}, {}};
-    if (reference.empty()) {
-        resolution.tests = all;
-        return resolution;
-    }
-    try {
-        NameFilter filter(reference);
-        for (const FoundTest& test : all) {
-            if (filter.matches(labels_of(test.full_name))) {
-                resolution.tests.push_back(test);
+/// References as filters, in their order; what is no filter has its reason already.
+struct Sought {
+    explicit Sought(const std::vector<std::string>& references) {
+        for (const std::string& reference : references) {
+            resolutions.push_back({reference, {}, {}});
+            filters.emplace_back();
+            if (reference.empty()) {
+                continue;
+            }
+            try {
+                filters.back().emplace(reference);
+            } catch (const cfg::ParserError& error) {
+                resolutions.back().info = fmt::format("'{}' is no filter of the Cartesian language: {}",
+                                                      reference, error.report().message);
             }
         }
-    } catch (const cfg::ParserError& error) {
-        resolution.info =
-            fmt::format("'{}' is no filter of the Cartesian language: {}", reference, error.report().message);
-        return resolution;
     }
-    if (resolution.tests.empty()) {
-        resolution.info =
-            fmt::format("No test matches '{}'{}", reference, near_text(near_tests(reference, all)));
+
+    /// The places of the references that a test of this full name belongs to.
+    void match(std::string_view full_name, std::vector<std::size_t>& places) const {
+        const std::vector<std::string_view> labels = labels_of(full_name);
+        places.clear();
+        for (std::size_t i = 0; i < filters.size(); ++i) {
+            if (resolutions[i].reference.empty() || (filters[i] && filters[i]->matches(labels))) {
+                places.push_back(i);
+            }
+        }
     }
-    return resolution;
+
+    std::vector<Resolution> resolutions;
+    std::vector<std::optional<NameFilter>> filters;
+};
+
+/// One walk for all references: names are made for all tests, the rest for those that match. Nothing if there
+/// are too many tests for that.
+std::optional<std::vector<Resolution>> resolve_together(const std::vector<std::string>& references,
+                                                        const Selection& selection,
+                                                        const cfg::Program& program) {
+    Sought sought(references);
+    std::vector<std::size_t> places;
+    std::size_t count = 0;
+    cfg::Expander expander(program);
+    while (const cfg::Dictionary* dictionary = expander.next_name()) {
+        if (++count > few_tests) {
+            return std::nullopt;
+        }
+        sought.match(dictionary->name, places);
+        if (places.empty()) {
+            continue;
+        }
+        const FoundTest test = found_test(selection, *expander.complete());
+        for (const std::size_t place : places) {
+            sought.resolutions[place].tests.push_back(test);
+        }
+    }
+    return std::move(sought.resolutions);
+}
+
+/// Why a reference has no test, with the nearest names.
+void explain_missing(std::vector<Resolution>& resolutions, const Selection& selection,
+                     const cfg::Program& program, const std::optional<fs::path>& cache_dir) {
+    std::optional<std::vector<FoundTest>> all;
+    for (Resolution& resolution : resolutions) {
+        if (!resolution.tests.empty()) {
+            continue;
+        }
+        if (!all) {
+            all = all_tests(selection, program).value_or(std::vector<FoundTest>());
+        }
+        if (all->empty()) {
+            resolution.info = why_empty(selection, cache_dir);
+        } else if (resolution.info.empty()) {
+            resolution.info = fmt::format("No test matches '{}'{}", resolution.reference,
+                                          near_text(near_tests(resolution.reference, *all)));
+        }
+    }
 }
 
 /// For sets too large to hold: the engine walks once per reference, and goes only where that leads.
@@ -247,17 +300,14 @@ std::vector<Resolution> resolve(const std::vector<std::string>& references, cons
     check_there(selection);
     check_guest(selection, cache_dir);
     cfg::Program program = cfg::load(inputs(selection), options(), cache_dir);
+    if (auto found = resolve_together(references, selection, program)) {
+        explain_missing(*found, selection, program, cache_dir);
+        return *std::move(found);
+    }
     std::vector<Resolution> resolutions;
     resolutions.reserve(references.size());
-    std::optional<std::vector<FoundTest>> all = all_tests(selection, program);
     for (const std::string& reference : references) {
-        resolutions.push_back(all ? resolve_one(reference, *all) : resolve_alone(reference, selection));
-    }
-    if (all && all->empty()) {
-        std::string reason = why_empty(selection, cache_dir);
-        for (Resolution& resolution : resolutions) {
-            resolution.info = reason;
-        }
+        resolutions.push_back(resolve_alone(reference, selection));
     }
     return resolutions;
 }

@@ -90,6 +90,7 @@ class Bench:
         cfg.mkdir(parents=True)
         for file in CORPUS.glob("*.cfg"):
             shutil.copyfile(file, cfg / file.name)
+        (self.world.home / ".cache").mkdir()
         self.ours = add_our_plugin(base)
         names = base / "names"
         names.write_text(self.output(PLAIN, self.ours, "list", *QEMU).replace("vt ", ""))
@@ -106,7 +107,7 @@ class Bench:
 
     def seconds(self, environment, plugin, *arguments, cold=False):
         if cold:
-            shutil.rmtree(self.world.home / ".cache", ignore_errors=True)
+            shutil.rmtree(self.world.home / ".cache" / "avocado-vt")
         command, env = self.command(environment, plugin, arguments)
         begin = time.monotonic()
         process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
