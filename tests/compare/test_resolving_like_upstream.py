@@ -221,6 +221,8 @@ def test_a_config_of_the_users_own(world, tmp_path):
         "            - @x:\n            - y:\n", encoding="utf-8")
     (tmp_path / "own.cfg").write_text(f"a = 1\ninclude {tmp_path}/own/subtests.cfg\nvariants:\n    - p:\n    - @q:\n",
                                       encoding="utf-8")
+    (tmp_path / "own" / "tests-variants.cfg").write_text(
+        "include subtests.cfg\nvariants:\n    - client:\n    - server:\n", encoding="utf-8")
     every = ("--vt-config", f"{tmp_path}/all.cfg")
     own = ("--vt-config", f"{tmp_path}/own.cfg")
     check(world, [(arguments, sections) for arguments in (
@@ -236,11 +238,13 @@ def test_a_config_of_the_users_own(world, tmp_path):
         (*own, "second"),
         (*own, "--vt-no-filter", "first p"),
         (*own, "--vt-short-names-when-config"),
+        ("--vt-type", "spice", "--vt-config", f"{tmp_path}/own/tests-variants.cfg", "second"),
+        ("--vt-config", f"{tmp_path}/own/tests-variants.cfg", "second"),
     ) for sections in ({},)] + [
         ((*own, "first"), {"vt.qemu": {"accel": "tcg", "smp": "8", "malloc_perturb": "no", "sandbox": "off"}}),
         ((*own, "first"), {"vt": {"short_names_when_config": "yes"}, "vt.setup": {"keep_guest_running": "yes"}}),
         ((), {"vt": {"config": f"{tmp_path}/own.cfg", "type": "qemu"}}),
-    ], 14)
+    ], 16)
 
 
 def test_the_saved_config_says_what_upstreams_says(world, tmp_path):

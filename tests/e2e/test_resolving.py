@@ -282,6 +282,21 @@ def test_what_was_selected_can_be_saved_as_a_config(site, tmp_path):
     assert json.loads(site.runner("params", tmp_path / "1.json").stdout)["mem"] == "333"
 
 
+def test_the_data_directory_is_where_the_setting_says(site, tmp_path):
+    site.settings({"vt.common": {"data_dir": os.path.relpath(site.data, site.base)}})
+    config = site.config.read_text(encoding="utf-8").replace(f"data_dir = {site.base}/data\n", f"data_dir = {tmp_path}\n")
+    site.config.write_text(config, encoding="utf-8")
+    try:
+        assert str(tmp_path) in site.avocado("config", "--datadir").stdout
+        assert site.avocado("list", "uptime").stdout == "vt builtin.uptime\n"
+        assert site.avocado("vt-list-guests").stdout.startswith(f"Using {site.data}/images")
+        site.avocado("list", "--write-recipes-to-directory", tmp_path, "uptime")
+        recipe = json.loads((tmp_path / "1.json").read_text(encoding="utf-8"))
+        assert recipe["kwargs"]["selection"]["data_dir"] == str(site.data)
+    finally:
+        site.settings({})
+
+
 def test_only_tests_of_the_type(site):
     site.settings({"vt.common": {"type_specific_only": "yes"}})
     try:
