@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "runner/commands/commands.hpp"
 #include "runner/support/journal.hpp"
+#include "runner/support/log.hpp"
 #include "runner/support/runtime_dirs.hpp"
 
+#include <algorithm>
 #include <memory>
 
 #include <CLI/CLI.hpp>
@@ -10,25 +12,58 @@
 
 namespace vt {
 
+namespace {
+
+constexpr Seconds patience{10};  ///< with another reaper, who needs milliseconds
+
+/// One line for people; empty for what needs none.
+std::string sentence(const Reaped& reaped) {
+    const auto what = reaped.resource.text();
+    switch (reaped.fate) {
+        case Reaped::Fate::taken_down:
+            return fmt::format("taken down: {}, left by process {}", what, reaped.owner.pid);
+        case Reaped::Fate::was_gone:
+            return {};
+        case Reaped::Fate::kept:
+            return fmt::format("kept: {}, which was meant to stay (--all takes it down)", what);
+        case Reaped::Fate::in_use:
+            return fmt::format("kept: {}, as its job still runs (process {})", what,
+                               reaped.resource.holder.pid);
+        case Reaped::Fate::foreign:
+            return fmt::format(
+                "kept: {}, as its job may still run in another container (--all takes it down)", what);
+        case Reaped::Fate::resisted:
+            return fmt::format("still there: {} ({})", what, reaped.problem);
+    }
+    return {};
+}
+
+}  // namespace
+
 void add_reap_command(CLI::App& app, int& exit_status) {
     auto* command =
-        app.add_subcommand("reap", "Bring back what a dead run left: processes, files, interfaces, mounts");
+        app.add_subcommand("reap",
+                           "Bring back what dead runs left: processes, files, interfaces, mounts. Ends with "
+                           "status 1 if something that should go resists");
     auto all = std::make_shared<bool>(false);
     command->add_flag("--all", *all, "also what was meant to stay (kill_vm = no with vt.common.tmp_dir)");
     command->callback([all, &exit_status] {
-        const auto journal = RuntimeDirs::make().journal();
-        const auto count = Journal::reap(journal, *all);
-        std::size_t left = 0;
-        for (const auto& resource : Journal::leftovers(journal)) {
-            if (resource.kept && !*all) {
-                fmt::print("kept: {} (take it down with --all)\n", resource.name);
-            } else {
-                fmt::print("still there: {}\n", resource.name);
-                ++left;
+        // The lines below say it all, and on standard output.
+        log::set_sink([](auto, auto, auto) {});
+        const auto reaped = Journal::reap(RuntimeDirs::make().journal(), *all, Deadline::after(patience));
+        log::set_sink({});
+        for (const auto& one : reaped) {
+            if (const auto line = sentence(one); !line.empty()) {
+                fmt::print("{}\n", line);
             }
         }
-        fmt::print("{} thing(s) taken down\n", count);
-        exit_status = left == 0 ? 0 : 1;
+        const auto count = [&](Reaped::Fate fate) {
+            return std::count_if(reaped.begin(), reaped.end(),
+                                 [fate](const Reaped& one) { return one.fate == fate; });
+        };
+        const auto down = count(Reaped::Fate::taken_down);
+        fmt::print("{}\n", down == 0 ? "nothing to take down" : fmt::format("{} taken down", down));
+        exit_status = count(Reaped::Fate::resisted) == 0 ? 0 : 1;
     });
 }
 

@@ -4,155 +4,122 @@
 #include "runner/support/error.hpp"
 #include "runner/support/file.hpp"
 #include "runner/support/file_lock.hpp"
+#include "runner/support/journal_file.hpp"
 #include "runner/support/journal_takedown.hpp"
 #include "runner/support/log.hpp"
-#include "runner/support/strings.hpp"
 #include "runner/support/unique_fd.hpp"
 
 #include <algorithm>
-#include <array>
+#include <atomic>
 #include <cerrno>
-#include <charconv>
 #include <map>
 #include <mutex>
 #include <set>
 
 #include <fcntl.h>
 #include <fmt/core.h>
-#include <nlohmann/json.hpp>
+#include <sys/file.h>
 #include <unistd.h>
 
 namespace vt {
 namespace fs = std::filesystem;
 namespace {
 
-using nlohmann::json;
-
-constexpr std::array kind_names{"process", "file", "directory", "tap", "bridge", "mount"};
-
-/// State and start time of a process from its /proc/PID/stat; state 0 if there is none.
-struct ProcStat {
-    char state = 0;
-    std::uint64_t start_time = 0;
-};
-
-ProcStat read_stat(pid_t pid) {
-    std::string text;
-    try {
-        text = read_file(fmt::format("/proc/{}/stat", pid), 4096);
-    } catch (const Error&) {
-        return {};
-    }
-    // The name in parentheses may hold anything, so fields are counted from the last parenthesis.
-    const auto end = text.rfind(')');
-    if (end == std::string::npos) {
-        return {};
-    }
-    const auto fields = split_words(std::string_view(text).substr(end + 1));
-    ProcStat stat;
-    if (fields.size() > 19) {
-        stat.state = fields[0][0];
-        const auto& start = fields[19];
-        std::from_chars(start.data(), start.data() + start.size(), stat.start_time);
-    }
-    return stat;
-}
-
-/// One journal file, read back: what is still open in it, in the order written.
-std::map<std::uint64_t, Resource> read_journal(const fs::path& path) {
-    std::map<std::uint64_t, Resource> open;
-    std::string text;
-    try {
-        text = read_file(path);
-    } catch (const Error& error) {
-        log::warning("cannot read a journal: {}", error.what());
-        return open;
-    }
-    for (const auto& line : split(text, '\n')) {
-        const auto entry = json::parse(line, nullptr, false);
-        if (!entry.is_object() || !entry.contains("id") || !entry["id"].is_number_unsigned()) {
-            continue;  // the torn last line, or not ours
-        }
-        const auto id = entry["id"].get<std::uint64_t>();
-        if (entry.value("gone", false)) {
-            open.erase(id);
-            continue;
-        }
-        if (entry.value("kept", false)) {
-            if (const auto found = open.find(id); found != open.end()) {
-                found->second.kept = true;
-            }
-            continue;
-        }
-        const auto kind = std::find(kind_names.begin(), kind_names.end(), entry.value("kind", ""));
-        if (kind != kind_names.end()) {
-            Resource resource;
-            resource.kind = static_cast<Resource::Kind>(kind - kind_names.begin());
-            resource.name = entry.value("name", "");
-            resource.process = {entry.value("pid", 0), entry.value("start", std::uint64_t{0})};
-            open[id] = resource;
-        }
-    }
-    return open;
-}
-
-/// The owner that a journal's file name tells; a pid of 0 if it is no journal.
-ProcessId owner_of(const fs::path& path) {
-    const auto parts = split(path.stem().string(), '-');
-    ProcessId owner;
-    if (path.extension() == ".jsonl" && parts.size() == 2) {
-        std::from_chars(parts[0].data(), parts[0].data() + parts[0].size(), owner.pid);
-        std::from_chars(parts[1].data(), parts[1].data() + parts[1].size(), owner.start_time);
-    }
-    return owner;
-}
+/// Numbers go on where a journal is closed and opened again: entries that were given up keep theirs.
+std::atomic<std::uint64_t> next_id = 1;
 
 /// Journals in \p dir whose owners are dead, oldest first.
-std::vector<fs::path> dead_journals(const fs::path& dir) {
-    std::vector<std::pair<fs::file_time_type, fs::path>> found;
+std::vector<JournalFile> dead_journals(const fs::path& dir) {
+    std::vector<std::pair<fs::file_time_type, JournalFile>> found;
     std::error_code ignored;
     for (const auto& entry : fs::directory_iterator(dir, ignored)) {
-        const auto owner = owner_of(entry.path());
-        if (owner.pid != 0 && !owner.alive()) {
-            found.emplace_back(entry.last_write_time(ignored), entry.path());
+        const auto time = entry.last_write_time(ignored);
+        if (auto file = JournalFile::read(entry.path()); file && !file->owner_lives()) {
+            found.emplace_back(time, std::move(*file));
         }
     }
-    std::sort(found.begin(), found.end());
-    std::vector<fs::path> paths;
-    paths.reserve(found.size());
-    for (auto& [time, path] : found) {
-        paths.push_back(std::move(path));
+    std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    std::vector<JournalFile> files;
+    files.reserve(found.size());
+    for (auto& [time, file] : found) {
+        files.push_back(std::move(file));
     }
-    return paths;
+    return files;
+}
+
+/// What is to be done with \p resource, as far as that can be told before it is done.
+Reaped::Fate fate_of(const Resource& resource, const JournalFile& file, bool all) {
+    using Fate = Reaped::Fate;
+    const bool same_boot = file.world && file.world->boot == World::ours().boot;
+    const bool foreign = same_boot && !file.of_our_world();
+    if (resource.kind == Resource::Kind::process) {
+        if (foreign || (!same_boot && file.world) || !resource.process.alive()) {
+            return Fate::was_gone;  // a container's processes go with its first
+        }
+    }
+    if (resource.holder.pid != 0 && !foreign && (same_boot || !file.world) && resource.holder.alive()) {
+        return Fate::in_use;
+    }
+    if (resource.holder.pid != 0 && foreign && !all) {
+        return Fate::foreign;
+    }
+    return resource.kept && !all ? Fate::kept : Fate::taken_down;
+}
+
+Reaped reap_one(const Resource& resource, const JournalFile& file, bool all) {
+    using Fate = Reaped::Fate;
+    Reaped reaped{resource, file.owner, fate_of(resource, file, all), {}};
+    if (reaped.fate != Fate::taken_down) {
+        return reaped;
+    }
+    try {
+        if (take_down(resource)) {
+            log::info("took down the {}, left by process {}", resource.text(), file.owner.pid);
+        } else {
+            reaped.fate = Fate::was_gone;
+        }
+    } catch (const std::exception& error) {
+        log::warning("cannot take down the {}: {}", resource.text(), error.what());
+        reaped.fate = Fate::resisted;
+        reaped.problem = error.what();
+    }
+    return reaped;
 }
 
 }  // namespace
-
-ProcessId ProcessId::of(pid_t pid) {
-    return {pid, read_stat(pid).start_time};
-}
-
-bool ProcessId::alive() const {
-    const auto stat = read_stat(pid);
-    return stat.state != 0 && stat.state != 'Z' && stat.state != 'X' && stat.start_time == start_time;
-}
 
 struct Journal::Impl {
     std::mutex mutex;
     fs::path path;
     UniqueFd fd;
-    std::uint64_t next_id = 1;
+    pid_t owner = ::getpid();
+    bool torn = false;  ///< the last line is not whole
     std::set<std::uint64_t> open;
 
-    void append(const json& line) {
+    void make_file() {
+        make_private_directory(path.parent_path());
+        fd.reset(::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
         if (!fd) {
-            make_private_directory(path.parent_path());
-            fd.reset(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-            if (!fd) {
-                throw SystemError("cannot write the journal " + path.string(), errno);
-            }
+            throw SystemError("cannot write the journal " + path.string(), errno);
         }
-        write_all(fd.get(), line.dump(-1, ' ', false, json::error_handler_t::replace) + "\n");
+        ::flock(fd.get(), LOCK_EX | LOCK_NB);
+        if (::lseek(fd.get(), 0, SEEK_END) == 0) {
+            append(first_line(World::ours()));
+        }
+    }
+
+    void append(const std::string& line) {
+        if (!fd) {
+            make_file();
+        }
+        try {
+            // A full disk may have taken half of a line, which must not spoil the next one.
+            write_all(fd.get(), (torn ? "\n" : "") + line + "\n");
+            torn = false;
+        } catch (const SystemError& error) {
+            torn = true;
+            throw SystemError("cannot write the journal " + path.string(), error.errnum());
+        }
     }
 };
 
@@ -169,13 +136,13 @@ JournalEntry& JournalEntry::operator=(JournalEntry&& other) noexcept {
 }
 
 JournalEntry::~JournalEntry() {
-    if (!journal_) {
+    if (!journal_ || journal_->impl_->owner != ::getpid()) {
         return;
     }
     auto& impl = *journal_->impl_;
     const std::lock_guard lock(impl.mutex);
     try {
-        impl.append({{"id", id_}, {"gone", true}});
+        impl.append(gone_line(id_));
         impl.open.erase(id_);
     } catch (const std::exception& error) {
         log::warning("{}", error.what());
@@ -183,10 +150,10 @@ JournalEntry::~JournalEntry() {
 }
 
 void JournalEntry::keep() {
-    if (journal_) {
+    if (journal_ && journal_->impl_->owner == ::getpid()) {
         auto& impl = *journal_->impl_;
         const std::lock_guard lock(impl.mutex);
-        impl.append({{"id", id_}, {"kept", true}});
+        impl.append(kept_line(id_));
     }
     abandon();
 }
@@ -198,81 +165,61 @@ void JournalEntry::abandon() {
 Journal::Journal(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 std::shared_ptr<Journal> Journal::open(const fs::path& dir) {
+    // One file a process, so one object: two would number their entries alike and remove each other's file.
+    static std::mutex mutex;
+    static std::map<std::pair<pid_t, fs::path>, std::weak_ptr<Journal>> known;
+    const std::lock_guard lock(mutex);
+    auto& place = known[{::getpid(), dir}];
+    if (auto journal = place.lock()) {
+        return journal;
+    }
     auto impl = std::make_unique<Impl>();
     const auto self = ProcessId::of(::getpid());
     impl->path = dir / fmt::format("{}-{}.jsonl", self.pid, self.start_time);
-    return std::shared_ptr<Journal>(new Journal(std::move(impl)));
+    std::shared_ptr<Journal> journal(new Journal(std::move(impl)));
+    place = journal;
+    return journal;
 }
 
 Journal::~Journal() {
-    if (impl_->fd && impl_->open.empty()) {
+    if (impl_->fd && impl_->open.empty() && impl_->owner == ::getpid()) {
         ::unlink(impl_->path.c_str());
     }
 }
 
 JournalEntry Journal::add(const Resource& resource) {
     const std::lock_guard lock(impl_->mutex);
-    const auto id = impl_->next_id++;
-    json line{{"id", id},
-              {"kind", kind_names.at(static_cast<std::size_t>(resource.kind))},
-              {"name", resource.name}};
-    if (resource.kind == Resource::Kind::process) {
-        line["pid"] = resource.process.pid;
-        line["start"] = resource.process.start_time;
-    }
-    impl_->append(line);
+    const auto id = next_id++;
+    impl_->append(line_of(id, resource));
     impl_->open.insert(id);
     return {shared_from_this(), id};
 }
 
-std::vector<Resource> Journal::leftovers(const fs::path& dir) {
-    std::vector<Resource> found;
-    for (const auto& path : dead_journals(dir)) {
-        const auto open = read_journal(path);
-        for (auto entry = open.rbegin(); entry != open.rend(); ++entry) {
-            found.push_back(entry->second);
-        }
+std::vector<Reaped> Journal::reap(const fs::path& dir, bool all, const Deadline& patience) {
+    std::vector<Reaped> reaped;
+    if (dead_journals(dir).empty()) {
+        return reaped;
     }
-    return found;
-}
-
-std::size_t Journal::reap(const fs::path& dir, bool all) {
-    const auto journals = dead_journals(dir);
-    if (journals.empty()) {
-        return 0;
+    std::optional<FileLock> lock;
+    try {
+        lock = FileLock::take(dir / "reap.lock", FileLock::Mode::exclusive,
+                              fmt::format("a reaper (pid {})", ::getpid()), patience);
+    } catch (const TimeoutError&) {
+        return reaped;  // somebody is at it
     }
-    const auto lock = FileLock::try_take(dir / "reap.lock", FileLock::Mode::exclusive, "a reaper");
-    if (!lock) {
-        return 0;  // somebody is at it
-    }
-    std::size_t count = 0;
-    for (const auto& path : journals) {
+    for (const auto& file : dead_journals(dir)) {
         bool open_left = false;
-        const auto open = read_journal(path);
-        for (auto entry = open.rbegin(); entry != open.rend(); ++entry) {
-            const auto& resource = entry->second;
-            if (resource.kept && !all) {
-                open_left = true;
-                continue;
-            }
-            try {
-                if (take_down(resource)) {
-                    log::info("took down the {} {}, left by process {}",
-                              kind_names.at(static_cast<std::size_t>(resource.kind)), resource.name,
-                              owner_of(path).pid);
-                    ++count;
-                }
-            } catch (const std::exception& error) {
-                log::warning("cannot take down {}: {}", resource.name, error.what());
-                open_left = true;
-            }
+        for (auto entry = file.open.rbegin(); entry != file.open.rend(); ++entry) {
+            reaped.push_back(reap_one(entry->second, file, all));
+            const auto fate = reaped.back().fate;
+            open_left = open_left || (fate != Reaped::Fate::taken_down && fate != Reaped::Fate::was_gone);
         }
         if (!open_left) {
             std::error_code ignored;
-            fs::remove(path, ignored);
+            fs::remove(file.path, ignored);
         }
     }
-    return count;
+    return reaped;
 }
 
 }  // namespace vt

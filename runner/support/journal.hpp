@@ -5,9 +5,16 @@
 /// Each process of ours that makes external things has one journal file, `JOURNAL_DIR/PID-STARTTIME.jsonl`,
 /// in which it writes a line *before* the thing exists and a second one after it is gone. Whoever finds a
 /// journal whose owner is dead takes down, last first, what is still open in it: the next command does, and
-/// `avocado-runner-vt reap`. Appends are one write(2) each, so a line is whole or missing; a torn last line
-/// is ignored.
+/// `avocado-runner-vt reap`. Appends are one write(2) each, so a line is whole or torn; a torn one is
+/// ignored.
+///
+/// Whether an owner is dead: the first line names the boot and the pid namespace it lived in. After a reboot
+/// numbers mean nothing, so all of another boot are dead. In another container they are others' numbers:
+/// there the lock decides that the owner holds on its journal. Within the namespace pid and start time do
+/// (the lock does not, as a child that the owner only forked holds it, too).
 #pragma once
+
+#include "runner/support/deadline.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -39,12 +46,34 @@ struct Resource {
     std::string name;   ///< path, interface name; for a process what it is
     ProcessId process;  ///< for Kind::process
     bool kept = false;  ///< meant to outlive its owner: reap spares it without `--all`
+    /// Who needs it besides the owner of the journal: while that process lives, the thing stays. A pid of 0:
+    /// nobody.
+    ProcessId holder = {};
+
+    /// "directory /run/user/0/avocado-vt/job-1", "process vm-abc (pid 12)".
+    std::string text() const;
+};
+
+/// What reaping did with one thing.
+struct Reaped {
+    enum class Fate {
+        taken_down,
+        was_gone,  ///< there was nothing left of it
+        kept,      ///< meant to stay
+        in_use,    ///< its holder lives
+        foreign,   ///< of a process of another container, about which nothing can be told from here
+        resisted,  ///< see problem
+    };
+    Resource resource;
+    ProcessId owner;
+    Fate fate = Fate::taken_down;
+    std::string problem;
 };
 
 class Journal;
 
 /// The RAII half: the journal's entry of one thing. Released (written as gone) on destruction; the owner
-/// destroys the thing itself first.
+/// destroys the thing itself first. In a process that the owner forked it does nothing.
 class JournalEntry {
   public:
     JournalEntry() = default;
@@ -69,22 +98,20 @@ class JournalEntry {
 /// This process's journal file.
 class Journal : public std::enable_shared_from_this<Journal> {
   public:
-    /// Opens (lazily: the file is made with the first entry) the calling process's journal in \p dir, made
-    /// private.
+    /// The calling process's journal in \p dir: the same object while anybody holds it, since there is one
+    /// file. The file is made, with the directory (private), at the first entry.
     static std::shared_ptr<Journal> open(const std::filesystem::path& dir);
     ~Journal();
 
     /// Writes the line of \p resource, which must not exist yet. Throws SystemError.
     JournalEntry add(const Resource& resource);
 
-    /// What journals in \p dir whose owners are dead still list, oldest journal first, last thing first in
-    /// each.
-    static std::vector<Resource> leftovers(const std::filesystem::path& dir);
-
-    /// Takes down the leftovers of dead owners in \p dir, logging each; kept ones only with \p all.
-    /// Returns how many were taken down. Never throws for one thing that resists; it is logged and stays
-    /// listed.
-    static std::size_t reap(const std::filesystem::path& dir, bool all = false);
+    /// Takes down what journals in \p dir whose owners are dead still list, oldest journal first, last thing
+    /// first in each, logging each; kept and foreign things only with \p all. If somebody else is at it,
+    /// waits until \p patience, then leaves it to them. Returns what became of each thing. Never throws for
+    /// one that resists; it stays listed.
+    static std::vector<Reaped> reap(const std::filesystem::path& dir, bool all = false,
+                                    const Deadline& patience = Deadline::after(Seconds(0)));
 
   private:
     friend class JournalEntry;
