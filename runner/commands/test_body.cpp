@@ -98,6 +98,18 @@ std::string job_identity(const nrunner::Task& task) {
     return task.job_id.empty() ? fmt::format("p{}", ::getpid()) : task.job_id;
 }
 
+/// Answers for the job's directory as long as this process may write there: a body that is killed before the
+/// guardian knows of the directory, or that makes something in it while the guardian removes it, must not
+/// leave it behind.
+JournalEntry answer_for_job_dir(const BodyContext& body, const RuntimeDirs& dirs) {
+    return Journal::open(dirs.journal())
+        ->add({Resource::Kind::directory,
+               dirs.job_path(job_identity(body.task())),
+               {},
+               false,
+               body.job_owner()});
+}
+
 VmContext make_vm_context(BodyContext& body, const RuntimeDirs& dirs, const fs::path& data_dir) {
     const auto& task = body.task();
     VmContext vm;
@@ -189,7 +201,13 @@ TestVerdict run(BodyContext& body) {
     announce_limit(context.params, body.channel());
     const auto files =
         providers::find_tests(context.params, resolved.data_dir, InstallDirs::find().builtin_provider());
-    context.vm = make_vm_context(body, dirs, resolved.data_dir);
+    auto job_dir_entry = answer_for_job_dir(body, dirs);
+    try {
+        context.vm = make_vm_context(body, dirs, resolved.data_dir);
+    } catch (...) {
+        job_dir_entry.abandon();  // there may be no guardian to remove it
+        throw;
+    }
     const TempDirectory workdir("avocado-vt-test-", context.vm.job_dir);
     fill_context(context, body, files, workdir.path());
     const auto test = load_tests(files);

@@ -102,6 +102,7 @@ void Receiver::connect_unix() {
         fd_ && ::connect(fd_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
     if (connected) {
         state_ = State::open;
+        reached_ = true;
     } else if (errno == EAGAIN && !retry_until_.expired()) {
         // The queue of connections is full; the kernel does not tell when it no longer is.
         state_ = State::retrying;
@@ -172,6 +173,7 @@ void Receiver::serve(short revents) {
             return;
         }
         state_ = State::open;
+        reached_ = true;
     }
     if (state_ == State::open && revents != 0) {
         write_some();
@@ -222,8 +224,7 @@ void Receiver::give_up(const std::string& why) {
     lines_.clear();
     waiting_ = 0;
     if (!is_standard_output()) {
-        problem_ = fmt::format("the status server {} cannot be reached ({}); the test goes on without it",
-                               uri_, why);
+        problem_ = fmt::format("the status server {} cannot be reached ({})", uri_, why);
     }
 }
 
@@ -261,6 +262,14 @@ bool Outbox::congested() const {
 bool Outbox::idle() const {
     return std::all_of(receivers_.begin(), receivers_.end(),
                        [](const Receiver& receiver) { return receiver.idle(); });
+}
+
+bool Outbox::nobody_there() const {
+    const auto servers = std::count_if(receivers_.begin(), receivers_.end(),
+                                       [](const Receiver& one) { return !one.is_standard_output(); });
+    return servers > 0 && std::all_of(receivers_.begin(), receivers_.end(), [](const Receiver& one) {
+               return one.is_standard_output() || (one.dead() && !one.reached());
+           });
 }
 
 void Outbox::add_to(std::vector<pollfd>& fds) const {

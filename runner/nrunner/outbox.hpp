@@ -43,6 +43,8 @@ class Receiver {
     bool idle() const { return dead() || lines_.empty(); }
     std::size_t waiting_bytes() const { return waiting_; }
     bool is_standard_output() const { return uri_.empty(); }
+    /// Whether it was connected at any time.
+    bool reached() const { return reached_; }
     /// Why it was given up, once.
     std::string take_problem() { return std::exchange(problem_, {}); }
 
@@ -60,6 +62,7 @@ class Receiver {
     std::string uri_;
     UniqueFd fd_;
     State state_ = State::dead;
+    bool reached_ = false;
     std::deque<std::string> lines_;
     std::size_t sent_ = 0;     ///< bytes of the first line
     std::size_t waiting_ = 0;  ///< bytes in all lines
@@ -79,6 +82,8 @@ class Outbox {
     /// True while so much waits that no more should be made.
     bool congested() const;
     bool idle() const;
+    /// True if there are status servers, and not one of them could ever be reached.
+    bool nobody_there() const;
 
     /// Appends what to poll, one entry a receiver; after poll(2) serve() gets the same entries.
     void add_to(std::vector<pollfd>& fds) const;

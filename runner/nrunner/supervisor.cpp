@@ -100,8 +100,14 @@ std::string signal_reason(int number) {
     }
 }
 
-/// A pidfd of the parent; none if there is no parent to be watched. A parent that is gone already has handed
-/// us to its own, so its end would be missed: \p parent is who it was at the start of this process.
+/// The process whose end is the job's. A parent outside of our pid namespace (a container whose first process
+/// we are) has no number, and its end is ours.
+ProcessId job_owner(bool has_job) {
+    return ProcessId::of(has_job && ::getppid() != 0 ? ::getppid() : ::getpid());
+}
+
+/// A pidfd of the parent; none if there is no parent to be watched. A parent that was gone before has handed us
+/// to its own; that shows in its status server, which is gone too.
 UniqueFd open_parent() {
     return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, ::getppid(), 0)));
 }
@@ -113,7 +119,7 @@ class Supervisor {
         : task_(std::move(task)),
           body_function_(body),
           options_(options),
-          owner_(ProcessId::of(options.watch_parent && !task_.job_id.empty() ? ::getppid() : ::getpid())),
+          owner_(job_owner(options.watch_parent && !task_.job_id.empty())),
           parent_(options.watch_parent ? open_parent() : UniqueFd()),
           messages_(options.task_messages ? task_.id : "", options.task_messages ? task_.job_id : ""),
           outbox_(task_.status_uris, true) {}
@@ -210,6 +216,12 @@ class Supervisor {
         outbox_.serve(fds.data() + 7);
         report_problems();
         hear_of_ends(fds);
+        if (!stop_reason_ && outbox_.nobody_there()) {
+            // Avocado died before we could look at it, so its end cannot be seen any more.
+            orphaned_ = true;
+            stop("Test interrupted: no status server can be reached, so nobody waits for it",
+                 options_.stop_grace);
+        }
         if (fds[6].revents != 0) {
             // Whoever killed it may mean us next.
             end_sweeper();

@@ -45,7 +45,7 @@ class GuardianServer {
         : listener_(std::move(listener)),
           job_dir_(std::move(job_dir)),
           journal_(Journal::open(job_dir_.parent_path() / "journal")),
-          dir_entry_(journal_->add({Resource::Kind::directory, job_dir_.string(), {}, false})) {
+          dir_entry_(journal_->add({Resource::Kind::directory, job_dir_.string(), {}, false, owner})) {
         try {
             owner_ = open_pidfd(owner.pid);
         } catch (const SystemError&) {  // the owner is gone already
@@ -63,8 +63,13 @@ class GuardianServer {
             wait();
         }
         end_all();
-        std::error_code ignored;
-        std::filesystem::remove_all(job_dir_, ignored);
+        std::error_code error;
+        std::filesystem::remove_all(job_dir_, error);
+        if (error) {
+            dir_entry_.abandon();  // a task that dies just now still wrote there
+        }
+        // The job is over: what its killed tasks left goes now rather than with the next command.
+        Journal::reap(job_dir_.parent_path() / "journal");
     }
 
   private:

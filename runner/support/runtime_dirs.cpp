@@ -59,7 +59,7 @@ RuntimeDirs RuntimeDirs::make(const fs::path& override_base) {
     return {base};
 }
 
-fs::path RuntimeDirs::job(const std::string& job_id) const {
+fs::path RuntimeDirs::job_path(const std::string& job_id) const {
     // A job's identifier comes from the command line: only its harmless characters become a path.
     std::string name;
     for (const char c : job_id) {
@@ -68,7 +68,11 @@ fs::path RuntimeDirs::job(const std::string& job_id) const {
             name += c;
         }
     }
-    auto dir = base / ("job-" + name);
+    return base / ("job-" + name);
+}
+
+fs::path RuntimeDirs::job(const std::string& job_id) const {
+    auto dir = job_path(job_id);
     make_private_directory(dir);
     return dir;
 }

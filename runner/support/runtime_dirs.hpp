@@ -25,7 +25,9 @@ struct RuntimeDirs {
     std::filesystem::path journal() const { return base / "journal"; }
     std::filesystem::path locks() const { return base / "locks"; }
     std::filesystem::path cache() const { return base / "cache"; }
-    /// The directory of job \p job_id (its first 12 characters are used), made private.
+    /// Where the directory of job \p job_id is (its first 12 characters are used).
+    std::filesystem::path job_path(const std::string& job_id) const;
+    /// That directory, made private.
     std::filesystem::path job(const std::string& job_id) const;
 };
 

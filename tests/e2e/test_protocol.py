@@ -273,6 +273,13 @@ def test_unreachable_servers_are_reported_once_and_not_fatal(start_task, status_
         assert server.text("log").count(f"status server {uri} ".encode()) == 1
 
 
+def test_without_any_server_nobody_waits_for_the_test(start_task, tmp_path):
+    """As where Avocado was killed in the moment in which it started the runner."""
+    task = start_task(str(tmp_path / "none.sock"), "127.0.0.1:1", daemons=1, sleep=100)
+    assert task.wait(10) == 0
+    assert b"none.sock" in task.stderr.read()
+
+
 def test_a_server_that_goes_away_is_not_fatal(start_task, status_server):
     staying, leaving = status_server(), status_server(close_after=1)
     assert start_task(leaving, staying, sleep=0.3, to_stdout=1, count=5 << 20).wait(20) == 0

@@ -92,6 +92,18 @@ def test_foreign_settings_do_no_harm(run_runnable):
     assert levels == {"WARNING"}
 
 
+def test_first_process_of_a_container(runner, status_server, tmp_path):
+    """Its parent has no number there; the job's guardian must not take that for Avocado's end."""
+    server = status_server()
+    words = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc", str(runner), "task-run"]
+    words += ["-i", "1", "-j", "J" * 40, "-k", "vt", "-u", "x", "-s", server.uri, f"output_dir={tmp_path}/out"]
+    words += [f"{key}={value}" for key, value in NOOP.items()]
+    environment = {**os.environ, "AVOCADO_VT_RUNTIME_DIR": str(tmp_path / "run"), "HOME": str(tmp_path)}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert server.wait().settle().messages[-1]["result"] == "pass", server.messages[-1]
+
+
 def test_nothing_is_left_in_the_runtime_directory(run_runnable, tmp_path):
     assert run_runnable(**NOOP)[-1]["result"] == "pass"
     end = [path for path in (tmp_path / "run").iterdir() if path.name.startswith("job-")]

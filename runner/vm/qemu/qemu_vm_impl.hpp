@@ -11,6 +11,7 @@
 #include "runner/session/shell_session.hpp"
 #include "runner/session/ssh.hpp"
 #include "runner/session/timestamped_log.hpp"
+#include "runner/support/journal.hpp"
 #include "runner/vm/qemu/command_line.hpp"
 #include "runner/vm/qemu/guest_watch.hpp"
 #include "runner/vm/qemu/launch.hpp"
@@ -122,6 +123,7 @@ class QemuVm final : public Vm {
     // Starting (qemu_vm_start.cpp).
     void require_images(const MachineSpec& machine) const;
     void make_instance();
+    void answer_for_instance();
     std::unique_ptr<Running> prepare();
     void place_network(Running& run) const;
     void place_overlays(Running& run) const;
@@ -156,6 +158,7 @@ class QemuVm final : public Vm {
     VmContext context_;
     std::string instance_;
     std::filesystem::path instance_dir_;
+    JournalEntry instance_entry_;
     std::map<std::string, std::string> macs_;  ///< stay over restarts
     std::string uuid_;
     std::unique_ptr<Running> running_;

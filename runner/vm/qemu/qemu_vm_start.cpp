@@ -108,7 +108,14 @@ void QemuVm::require_images(const MachineSpec& machine) const {
 void QemuVm::make_instance() {
     instance_ = random_name();
     instance_dir_ = context_.job_dir / ("vm-" + instance_);
+    answer_for_instance();
     make_private_directory(instance_dir_);
+}
+
+/// Overlays are large, and the job of a task that is killed may go on for long.
+void QemuVm::answer_for_instance() {
+    instance_entry_ = Journal::open(context_.dirs.journal())
+                          ->add({Resource::Kind::directory, instance_dir_.native(), {}, false});
 }
 
 void QemuVm::place_network(Running& run) const {
@@ -300,6 +307,7 @@ bool QemuVm::start_once(const Deadline& deadline, bool last_try) {
         forget_ways_in();
         run.reset();
         fs::remove_all(instance_dir_, error);
+        instance_entry_ = {};
         throw;
     }
     running_ = std::move(run);
@@ -395,6 +403,7 @@ bool QemuVm::adopt(const nlohmann::json& state) {
     run->let_us_in = state.at("let_us_in").get<bool>();
     connect(*run, Deadline::after(Seconds{10}));
     running_ = std::move(run);
+    answer_for_instance();
     log::info("VM {} (pid {}), left by an earlier test of this job, goes on", name_, get_pid());
     return true;
 }

@@ -108,6 +108,7 @@ void QemuVm::keep() {
     log::info("VM {} (pid {}) is kept for the next test of this job", name_, get_pid());
     close_sessions();
     running().watch->expect_end();
+    instance_entry_ = {};  // the guardian answers for it, with the job's directory
     running().process->keep();
     forget_ways_in();
     running_.reset();
@@ -128,6 +129,7 @@ void QemuVm::clean_up() {
     forget_ways_in();
     running_.reset();
     std::filesystem::remove_all(instance_dir_, error);
+    instance_entry_ = {};
 }
 
 }  // namespace vt::qemu
