@@ -11,6 +11,8 @@
 #include "runner/support/file.hpp"
 #include "runner/support/file_lock.hpp"
 #include "runner/support/log.hpp"
+#include "runner/support/runtime_dirs.hpp"
+#include "runner/support/scratch.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -185,7 +187,7 @@ Places cached_guest(const GuestRecipe& recipe, const fs::path& cache_dir, bool n
     const auto started = std::chrono::steady_clock::now();
     const auto packages = fetch_packages(recipe, cache_dir, say, deadline);
     remove_leftovers(cache_dir, "building-");
-    const TempDirectory work("building-", cache_dir);
+    const ScratchDirectory work(RuntimeDirs::make().journal(), "building-", cache_dir);
     const auto fresh = work.path() / "guest";
     make_private_directory(fresh);
     build(recipe, packages, work.path(), Places::in_cache(fresh), say, deadline);
@@ -200,15 +202,13 @@ Places cached_guest(const GuestRecipe& recipe, const fs::path& cache_dir, bool n
 
 /// Copies \p from over \p to, so that others see the old file or the new one whole.
 void copy_atomically(const fs::path& from, const fs::path& to) {
-    const auto part = fs::path(to.string() + fmt::format(".part{}", ::getpid()));
     try {
-        fs::copy_file(from, part, fs::copy_options::overwrite_existing);
-        fs::permissions(part, fs::perms::owner_read | fs::perms::owner_write | fs::perms::group_read |
-                                  fs::perms::others_read);
-        fs::rename(part, to);
+        ScratchFile part(RuntimeDirs::make().journal(), to.string() + ".part");
+        fs::copy_file(from, part.path(), fs::copy_options::overwrite_existing);
+        fs::permissions(part.path(), fs::perms::owner_read | fs::perms::owner_write | fs::perms::group_read |
+                                         fs::perms::others_read);
+        part.move_to(to);
     } catch (const fs::filesystem_error& error) {
-        std::error_code ignored;
-        fs::remove(part, ignored);
         throw GuestImageError(
             fmt::format("cannot copy the guest to {}: {}", to.string(), error.code().message()));
     }

@@ -2,6 +2,8 @@
 #include "runner/storage/copy_file.hpp"
 
 #include "runner/storage/image.hpp"
+#include "runner/support/runtime_dirs.hpp"
+#include "runner/support/scratch.hpp"
 #include "runner/support/unique_fd.hpp"
 
 #include <algorithm>
@@ -103,7 +105,6 @@ void copy_data(int from, int to, bool sparse) {
 }  // namespace
 
 void copy_file_safely(const std::filesystem::path& source, const std::filesystem::path& target) {
-    std::filesystem::path part;
     try {
         // A symbolic link stays one: what it points to is replaced.
         std::error_code error;
@@ -125,20 +126,15 @@ void copy_file_safely(const std::filesystem::path& source, const std::filesystem
             copy_data(from.get(), to.get(), false);
             return;
         }
-        part = final_target.native() + ".part";
+        ScratchFile part(RuntimeDirs::make().journal(), final_target.native() + ".part");
         const mode_t mode = S_ISREG(info.st_mode) ? info.st_mode & 07777 : 0600;
-        const UniqueFd to(::open(part.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
+        const UniqueFd to(::open(part.path().c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
         if (!to) {
-            throw SystemError("make " + part.native(), errno);
+            throw SystemError("make " + part.path().native(), errno);
         }
         copy_data(from.get(), to.get(), S_ISREG(info.st_mode));
-        if (::rename(part.c_str(), final_target.c_str()) != 0) {
-            throw SystemError("rename " + part.native(), errno);
-        }
+        part.move_to(final_target);
     } catch (const SystemError& failed) {
-        if (!part.empty()) {
-            ::unlink(part.c_str());
-        }
         throw ImageError(fmt::format(
             "{} could not be copied to {}: {}{}", source.native(), target.native(), failed.what(),
             failed.errnum() == ENOSPC ? "; free some space there or set another backup_dir" : ""));

@@ -5,6 +5,8 @@
 #include "runner/storage/copy_file.hpp"
 #include "runner/support/file.hpp"
 #include "runner/support/log.hpp"
+#include "runner/support/runtime_dirs.hpp"
+#include "runner/support/scratch.hpp"
 #include "runner/support/strings.hpp"
 #include "runner/support/unique_fd.hpp"
 
@@ -186,22 +188,22 @@ void Image::create(const Deadline& deadline) const {
             fmt::format("image {} has base_image = {}: chains of images are not supported yet", name_, base));
     }
     // An image that failed half-way must not look like one: it gets its name when it is whole.
-    const fs::path target = raw_device_ ? path_ : fs::path(path_.native() + ".part");
-    arguments.push_back(target);
+    std::optional<ScratchFile> part;
+    if (!raw_device_) {
+        part.emplace(RuntimeDirs::make().journal(), path_.native() + ".part");
+    }
+    arguments.push_back(part ? part->path() : path_);
     if (size_.empty()) {
         throw ImageError(fmt::format("image {} cannot be created without image_size", name_));
     }
     arguments.push_back(size_);
     const auto done = run_qemu_img(params_, std::move(arguments), deadline);
     if (!done.status.ok()) {
-        if (!raw_device_) {
-            fs::remove(target, error);
-        }
         throw ImageError(fmt::format("image {} could not be created as {} ({}, {}): {}", name_,
                                      path_.native(), format_, size_, words_of(done)));
     }
-    if (!raw_device_) {
-        fs::rename(target, path_);
+    if (part) {
+        part->move_to(path_);
     }
     log::info("Created image {} ({}, {})", path_.native(), format_, size_);
 }

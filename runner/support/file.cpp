@@ -84,20 +84,72 @@ void write_all(int fd, std::string_view data) {
     }
 }
 
+namespace {
+
+/// A file without a name, which nobody has to remove if we are killed; none where the file system has no such
+/// thing (NFS, older overlays).
+UniqueFd open_nameless(const fs::path& path) {
+    const auto dir = path.has_parent_path() ? path.parent_path() : fs::path(".");
+    return UniqueFd(::open(dir.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
+}
+
+/// A name beside \p path under which nothing exists.
+std::string free_name(const fs::path& path) {
+    std::string name = path.string() + ".XXXXXX";
+    const UniqueFd fd(::mkostemp(name.data(), O_CLOEXEC));
+    if (!fd) {
+        throw SystemError("cannot write " + path.string(), errno);
+    }
+    ::unlink(name.c_str());
+    return name;
+}
+
+/// Gives the nameless file \p fd the name \p path; false if something is there.
+bool give_name(int fd, const fs::path& path) {
+    const auto source = fmt::format("/proc/self/fd/{}", fd);
+    if (::linkat(AT_FDCWD, source.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) == 0) {
+        return true;
+    }
+    if (errno != EEXIST) {
+        throw SystemError("cannot write " + path.string(), errno);
+    }
+    return false;
+}
+
+}  // namespace
+
 void write_file_atomically(const fs::path& path, std::string_view content, int mode) {
-    std::string temporary = path.string() + ".XXXXXX";
-    const UniqueFd fd(::mkostemp(temporary.data(), O_CLOEXEC));
+    std::string temporary;
+    auto fd = open_nameless(path);
+    const bool nameless = static_cast<bool>(fd);
+    if (!nameless) {
+        temporary = path.string() + ".XXXXXX";
+        fd.reset(::mkostemp(temporary.data(), O_CLOEXEC));
+    }
     if (!fd) {
         throw SystemError("cannot write " + path.string(), errno);
     }
     try {
         write_all(fd.get(), content);
-        if (::fchmod(fd.get(), static_cast<mode_t>(mode)) != 0 ||
-            ::rename(temporary.c_str(), path.c_str()) != 0) {
+        if (::fchmod(fd.get(), static_cast<mode_t>(mode)) != 0) {
+            throw SystemError("cannot write " + path.string(), errno);
+        }
+        if (nameless) {
+            if (give_name(fd.get(), path)) {
+                return;
+            }
+            // To replace a file takes a name, though only for a moment.
+            do {
+                temporary = free_name(path);
+            } while (!give_name(fd.get(), temporary));
+        }
+        if (::rename(temporary.c_str(), path.c_str()) != 0) {
             throw SystemError("cannot write " + path.string(), errno);
         }
     } catch (...) {
-        ::unlink(temporary.c_str());
+        if (!temporary.empty()) {
+            ::unlink(temporary.c_str());
+        }
         throw;
     }
 }

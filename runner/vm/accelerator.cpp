@@ -5,6 +5,8 @@
 #include "runner/support/file.hpp"
 #include "runner/support/file_lock.hpp"
 #include "runner/support/log.hpp"
+#include "runner/support/runtime_dirs.hpp"
+#include "runner/support/scratch.hpp"
 #include "runner/support/strings.hpp"
 
 #include <array>
@@ -96,7 +98,7 @@ std::string cache_key(const fs::path& qemu) {
 }
 
 Accelerator run_probe(const fs::path& qemu, Seconds limit) {
-    const TempDirectory dir("avocado-vt-probe");
+    const ScratchDirectory dir(RuntimeDirs::make().journal(), "avocado-vt-probe-");
     const fs::path disk = dir.path() / "boot.img";
     write_file_atomically(disk, boot_sector());
     process::Command command;

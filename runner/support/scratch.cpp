@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "runner/support/scratch.hpp"
+
+#include "runner/support/error.hpp"
+
+#include <cerrno>
+#include <cstdio>
+#include <random>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace vt {
+namespace fs = std::filesystem;
+namespace {
+
+std::string random_letters() {
+    static constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyz0123456789";
+    std::random_device device;
+    std::string name;
+    for (int i = 0; i < 8; ++i) {
+        name += letters[device() % letters.size()];
+    }
+    return name;
+}
+
+}  // namespace
+
+ScratchDirectory::ScratchDirectory(const fs::path& journals, const std::string& prefix, fs::path parent) {
+    parent = fs::absolute(parent.empty() ? fs::temp_directory_path() : parent);
+    const auto journal = Journal::open(journals);
+    for (;;) {
+        path_ = parent / (prefix + random_letters());
+        // Journalled before it exists; one that exists is somebody else's, and so not ours to journal.
+        if (::access(path_.c_str(), F_OK) == 0) {
+            continue;
+        }
+        entry_ = journal->add({Resource::Kind::directory, path_.string(), {}, false});
+        if (::mkdir(path_.c_str(), 0700) == 0) {
+            return;
+        }
+        const int errnum = errno;
+        entry_ = {};
+        if (errnum != EEXIST) {
+            throw SystemError("cannot make a directory in " + parent.string(), errnum);
+        }
+    }
+}
+
+ScratchDirectory::~ScratchDirectory() {
+    std::error_code error;
+    fs::remove_all(path_, error);
+    if (error) {
+        entry_.abandon();
+    }
+}
+
+ScratchFile::ScratchFile(const fs::path& journals, fs::path path)
+    : path_(fs::absolute(path)),
+      entry_(Journal::open(journals)->add({Resource::Kind::file, path_.string(), {}, false})) {}
+
+ScratchFile::~ScratchFile() {
+    if (!path_.empty() && ::unlink(path_.c_str()) != 0 && errno != ENOENT) {
+        entry_.abandon();
+    }
+}
+
+void ScratchFile::move_to(const fs::path& target) {
+    if (::rename(path_.c_str(), target.c_str()) != 0) {
+        throw SystemError("rename " + path_.string(), errno);
+    }
+    path_.clear();
+    entry_ = {};
+}
+
+}  // namespace vt
