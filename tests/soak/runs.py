@@ -58,16 +58,16 @@ class Parts:
 class Run:
     """One job under attack."""
 
-    def __init__(self, world, number, plan, tests, params=(), small=True, parallel=1, prefix=()):
+    def __init__(self, world, name, plan, tests, params=(), small=True, parallel=1):
         self.site = world.site
-        self.number = number
+        self.sleeper = "1000.0" + "".join(filter(str.isdigit, name))  # what its sleeping children sleep
         self.plan = plan
-        self.dir = world.site.root / f"run-{number}-"  # no name is the beginning of another
+        self.dir = world.site.root / f"run-{name}-"  # no name is the beginning of another
         (self.dir / "phases").mkdir(parents=True)
-        self.mark = f"VT_SOAK_DIR={self.dir}"
+        self.mark = f"VT_SOAK_DIR={self.dir}\0"
         environment = {
             "VT_SOAK_DIR": str(self.dir),
-            "VT_SOAK_NUMBER": str(number),
+            "VT_SOAK_SLEEPER": self.sleeper,
             "XDG_CACHE_HOME": str(world.cache),
             "TMPDIR": str(world.tmp),
         }
@@ -78,7 +78,7 @@ class Run:
         if small:
             recipes = [world.recipe(self.dir, name, params, index) for index, name in enumerate(tests)]
             self.process = subprocess.Popen(
-                [*prefix, sys.executable, HERE / "small_avocado.py", BUILD / "bin/avocado-runner-vt"]
+                [sys.executable, HERE / "small_avocado.py", BUILD / "bin/avocado-runner-vt"]
                 + [self.dir / "status", *recipes],
                 env={**world.site.environment, **environment},
                 cwd=world.site.root,
@@ -89,7 +89,7 @@ class Run:
             words = ["run", "--vt-type", "qemu", "--max-parallel-tasks", parallel, *world.machine_options()]
             for pair in params:
                 words += ["--vt-extra-params", pair]
-            self.process = world.site.start(*words, "--", *tests, prefix=prefix, environment=environment, **streams)
+            self.process = world.site.start(*words, "--", *tests, environment=environment, **streams)
         self.started = time.monotonic()
 
     def owns(self, pid):
@@ -97,7 +97,7 @@ class Run:
 
     def processes(self):
         """All that this run started and that still runs, by environment and by command line."""
-        return sorted({*processes_with(self.mark), *processes_with(f"/bin/sleep\x001000.0{self.number}\0")})
+        return sorted({*processes_with(self.mark), *processes_with(f"/bin/sleep\0{self.sleeper}\0")})
 
     def told(self, phase):
         return any((self.dir / "phases").glob(phase + "-*"))

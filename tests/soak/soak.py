@@ -69,11 +69,13 @@ def make_plan(rng, real):
     """Everything about a run that is left to chance."""
     plan = types.SimpleNamespace(real=real)
     plan.kind = weighted(rng, KINDS)
+    if real and plan.kind in ("image", "fresh image", "children"):
+        plan.kind = "machine"  # these need no guest, or an empty disk
     plan.small = rng.random() < (0.2 if real else 0.65)
     plan.phase = weighted(rng, PHASES)
     if plan.kind in ("image", "children") and plan.phase in ("boot", "login", "guardian", "job_dir", "end"):
         plan.phase = rng.choice(("test", "down", "body"))
-    plan.delay = PHASES[plan.phase][1] * rng.random() ** 2 * (3 if real else 1)
+    plan.delay = PHASES[plan.phase][1] * rng.random() ** 2 * (5 if real else 1)
     plan.target = weighted(rng, TARGETS)
     plan.signal = rng.choice(TARGETS[plan.target][0])
     plan.both = rng.sample(("avocado", "supervisor", "body", "guardian", "qemu", "sweeper"), 2)
@@ -104,8 +106,9 @@ def start(world, number, plan):
     small = plan.small and plan.kind != "kept machine"
     witness = None
     if plan.kind == "two jobs":
-        witness = Run(world, f"{number}9", plan, ["soak.another"], params=world.params(plan.params), small=True)
-    run = Run(world, number, plan, tests, params=world.params(plan.params), small=small, parallel=len(tests))
+        witness = Run(world, f"{number}-witness", plan, ["soak.another"], world.params(plan.params))
+    side_by_side = 2 if plan.kind == "two machines" else 1
+    run = Run(world, str(number), plan, tests, world.params(plan.params), small, side_by_side)
     return run, witness
 
 
@@ -258,7 +261,7 @@ def clear_up(world, number, plan):
     complaints = []
     if plan.next_command == "job":
         plan.born = time.time()
-        job = Run(world, f"{number}8", plan, ["soak.machine"], params=world.params(["seconds=0"]), small=True)
+        job = Run(world, f"{number}-next", plan, ["soak.machine"], world.params(["seconds=0"]))
         if job.process.wait(timeout=120) != 0:
             complaints.append(f"the next job failed: {job.text()[-2000:]}")
         _, left = await_gone(job.processes)

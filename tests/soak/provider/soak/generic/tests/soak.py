@@ -31,7 +31,7 @@ def writes(test, params, vm):
 
 def sleeper():
     """A command line that can be told from others', whatever its environment."""
-    return ["/bin/sleep", "1000.0" + os.environ["VT_SOAK_NUMBER"]]
+    return ["/bin/sleep", os.environ["VT_SOAK_SLEEPER"]]
 
 
 def daemonise(action):
