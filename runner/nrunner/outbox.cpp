@@ -132,6 +132,14 @@ void Receiver::connect_inet() {
     give_up(errno_text(failure));
 }
 
+pid_t Receiver::server_pid() const {
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    const bool known = state_ == State::open && !is_standard_output() &&
+                       ::getsockopt(fd_.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0;
+    return known ? std::max(peer.pid, 0) : 0;  // of a TCP socket it is 0 or -1
+}
+
 void Receiver::post(std::string line) {
     if (!dead()) {
         waiting_ += line.size();
@@ -270,6 +278,15 @@ bool Outbox::nobody_there() const {
     return servers > 0 && std::all_of(receivers_.begin(), receivers_.end(), [](const Receiver& one) {
                return one.is_standard_output() || (one.dead() && !one.reached());
            });
+}
+
+pid_t Outbox::server_pid() const {
+    for (const auto& receiver : receivers_) {
+        if (const pid_t pid = receiver.server_pid(); pid != 0) {
+            return pid;
+        }
+    }
+    return 0;
 }
 
 void Outbox::add_to(std::vector<pollfd>& fds) const {

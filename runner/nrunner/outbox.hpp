@@ -18,6 +18,7 @@
 #include <vector>
 
 #include <poll.h>
+#include <sys/types.h>
 
 namespace vt::nrunner {
 
@@ -45,6 +46,8 @@ class Receiver {
     bool is_standard_output() const { return uri_.empty(); }
     /// Whether it was connected at any time.
     bool reached() const { return reached_; }
+    /// The process that listens at its Unix socket; 0 if that cannot be told.
+    pid_t server_pid() const;
     /// Why it was given up, once.
     std::string take_problem() { return std::exchange(problem_, {}); }
 
@@ -84,6 +87,8 @@ class Outbox {
     bool idle() const;
     /// True if there are status servers, and not one of them could ever be reached.
     bool nobody_there() const;
+    /// The process that serves a status server on this host, which is Avocado; 0 if that cannot be told.
+    pid_t server_pid() const;
 
     /// Appends what to poll, one entry a receiver; after poll(2) serve() gets the same entries.
     void add_to(std::vector<pollfd>& fds) const;

@@ -100,14 +100,19 @@ std::string signal_reason(int number) {
     }
 }
 
-/// The process whose end is the job's. A parent outside of our pid namespace (a container whose first process
-/// we are) has no number, and its end is ours.
-ProcessId job_owner(bool has_job) {
-    return ProcessId::of(has_job && ::getppid() != 0 ? ::getppid() : ::getpid());
+/// The process whose end is the job's: Avocado, our parent. One that died before we could look has left us to
+/// init, whose end nobody sees, and its status server does not answer; a parent outside of our pid namespace
+/// (a container whose first process we are) has no number. Then the job's end is ours. In a container Avocado
+/// may itself be process 1; its socket tells.
+ProcessId find_job_owner(bool has_job, const Outbox& outbox) {
+    const pid_t parent = ::getppid();
+    const bool ours =
+        !has_job || parent == 0 || outbox.nobody_there() || (parent == 1 && outbox.server_pid() != parent);
+    return ProcessId::of(ours ? ::getpid() : parent);
 }
 
-/// A pidfd of the parent; none if there is no parent to be watched. A parent that was gone before has handed us
-/// to its own; that shows in its status server, which is gone too.
+/// A pidfd of the parent; none if there is no parent to be watched. A parent that was gone before has handed
+/// us to its own; that shows in its status server, which is gone too.
 UniqueFd open_parent() {
     return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, ::getppid(), 0)));
 }
@@ -119,10 +124,10 @@ class Supervisor {
         : task_(std::move(task)),
           body_function_(body),
           options_(options),
-          owner_(job_owner(options.watch_parent && !task_.job_id.empty())),
           parent_(options.watch_parent ? open_parent() : UniqueFd()),
           messages_(options.task_messages ? task_.id : "", options.task_messages ? task_.job_id : ""),
-          outbox_(task_.status_uris, true) {}
+          outbox_(task_.status_uris, true),
+          owner_(find_job_owner(options.watch_parent && !task_.job_id.empty(), outbox_)) {}
 
     void run() {
         log::set_sink([this](log::Level level, std::string_view logger, std::string_view line) {
@@ -544,10 +549,10 @@ class Supervisor {
     const TestBody& body_function_;
     SupervisorOptions options_;
     Signals signals_;
-    ProcessId owner_;
     UniqueFd parent_;
     MessageMaker messages_;
     Outbox outbox_;
+    ProcessId owner_;
     std::optional<BodyProcess> body_;
     LineSplitter output_;
     LineSplitter error_;

@@ -305,6 +305,8 @@ def main():
     parser.add_argument("--keep-going", action="store_true", help="after a failure too")
     arguments = parser.parse_args()
     print(f"seed {arguments.seed}", flush=True)
+    # In the background of a shell it would be ignored, by us and by all that we start.
+    signal.signal(INT, signal.default_int_handler)
     results = []
     for real, count in ((False, arguments.fake), (True, arguments.real)):
         if not count:
