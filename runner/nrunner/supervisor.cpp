@@ -166,7 +166,9 @@ class Supervisor {
             failure_ = fmt::format("the runner itself failed: {}", error.what());
             body_.reset();
         }
-        end_sweeper();
+        if (swept_ || !body_) {
+            end_sweeper();
+        }  // else it goes on where there was no time to
     }
 
     void start_sweeper() {
@@ -468,8 +470,9 @@ class Supervisor {
             }
         }
         body_->kill();
-        const auto killed =
-            process::kill_descendants(spared_, Deadline::after(hurried_ ? hurried_sweep_time : sweep_time));
+        const auto deadline = Deadline::after(hurried_ ? hurried_sweep_time : sweep_time);
+        const auto killed = process::kill_descendants(spared_, deadline);
+        swept_ = !deadline.expired();
         if (killed > 0) {
             log::warning("{} process(es) that the test had left were killed", killed);
         }
@@ -556,6 +559,7 @@ class Supervisor {
     std::optional<BodyProcess> body_;
     LineSplitter output_;
     LineSplitter error_;
+    bool swept_ = false;  ///< nothing of the test's is left
     pid_t sweeper_pid_ = 0;
     UniqueFd sweeper_;  ///< its pidfd
     std::vector<pid_t> spared_;

@@ -257,24 +257,32 @@ std::string why_no_guardian(const fs::path& job_dir) {
 std::shared_ptr<Guardian> Guardian::connect(const fs::path& job_dir, const ProcessId& owner,
                                             const fs::path& runner) {
     const auto path = job_dir / "guardian";
-    auto impl = std::make_unique<Impl>();
     // Two tasks that start at once must not start two guardians.
     const auto lock = FileLock::take(job_dir / "guardian.lock", FileLock::Mode::exclusive,
                                      fmt::format("process {}", ::getpid()), Deadline::after(patience));
-    impl->socket = try_connect(path);
-    if (!impl->socket) {
-        const auto listener = listen_on(path);
-        start_detached({runner.string(), "guardian", "--job-dir", job_dir.string(), "--owner",
-                        fmt::format("{}:{}", owner.pid, owner.start_time)},
-                       listener.get(), job_dir / "guardian.log");
+    auto impl = std::make_unique<Impl>();
+    const auto answers = [&] {
         impl->socket = try_connect(path);
-    }
-    if (!impl->socket) {
-        throw Error("cannot reach the guardian at " + path.string() + "; see guardian.log beside it");
-    }
-    try {
-        impl->ask({{"op", "hello"}, {"name", ""}});
-    } catch (const Error&) {
+        if (!impl->socket) {
+            const auto listener = listen_on(path);
+            start_detached({runner.string(), "guardian", "--job-dir", job_dir.string(), "--owner",
+                            fmt::format("{}:{}", owner.pid, owner.start_time)},
+                           listener.get(), job_dir / "guardian.log");
+            impl->socket = try_connect(path);
+        }
+        if (!impl->socket) {
+            throw Error("cannot reach the guardian at " + path.string() + "; see guardian.log beside it");
+        }
+        try {
+            impl->ask({{"op", "hello"}, {"name", ""}});
+            return true;
+        } catch (const Error&) {
+            return false;
+        }
+    };
+    // Another try: a guardian that another task has just started may go down with that task, as long as
+    // nobody knows that it is the job's.
+    if (!answers() && !answers()) {
         throw Error(fmt::format("the job's guardian ended as it began: {}", why_no_guardian(job_dir)));
     }
     return std::shared_ptr<Guardian>(new Guardian(std::move(impl)));
