@@ -12,14 +12,34 @@
 #include "runner/commands/test_body.hpp"
 #include "runner/support/error.hpp"
 
+#include <csignal>
+#include <cstdlib>
 #include <exception>
+#include <string>
 
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
+#include <sys/prctl.h>
+#include <unistd.h>
 
 namespace {
 
 constexpr int usage_status = 2;
+
+/// A command that Avocado's plugin runs for its user (a bootstrap takes minutes) must not outlive Avocado.
+/// The variable is for us alone.
+void die_with_caller() {
+    constexpr auto variable = "AVOCADO_VT_CALLER";
+    const char* caller = std::getenv(variable);
+    if (caller == nullptr) {
+        return;
+    }
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (std::to_string(::getppid()) != caller) {
+        ::_exit(1);  // it died before the line above could take effect
+    }
+    ::unsetenv(variable);
+}
 
 /// Names in the help what is parsed elsewhere.
 void add_machine_commands(CLI::App& app) {
@@ -76,6 +96,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
     try {
+        die_with_caller();
         return run(argc, argv);
     } catch (const std::exception& error) {
         fmt::print(stderr, "avocado-runner-vt: {}\n", error.what());

@@ -50,10 +50,19 @@ def vt_settings(config):
     return result
 
 
+def environment():
+    """Ours, with what makes the binary end when we do, however that is."""
+    return {**os.environ, "AVOCADO_VT_CALLER": str(os.getpid())}
+
+
 def ask(command, request):
     """Sends one JSON object to a subcommand and returns the one it answers with."""
     done = subprocess.run(
-        [program(), command], input=json.dumps(request).encode(), capture_output=True, check=False
+        [program(), command],
+        input=json.dumps(request).encode(),
+        capture_output=True,
+        check=False,
+        env=environment(),
     )
     try:
         return json.loads(done.stdout)
@@ -65,6 +74,6 @@ def ask(command, request):
 def call(arguments):
     """Runs a subcommand on the terminal and returns its exit status."""
     try:
-        return subprocess.call([program(), *arguments])
+        return subprocess.call([program(), *arguments], env=environment())
     except KeyboardInterrupt:
         return 1
