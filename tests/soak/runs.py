@@ -10,6 +10,7 @@ import time
 from jobs import BUILD, command_line, processes_with
 
 HERE = pathlib.Path(__file__).resolve().parent
+SURVIVES = 30  # seconds; what is there after so long is a survivor, and not only late on a machine with other work
 
 
 def comm(pid):
@@ -32,6 +33,16 @@ def alive(pid):
         return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
     except OSError:
         return False
+
+
+def await_gone(find, patience=SURVIVES):
+    """Waits until find() finds nothing; how long that took, and what is left after all patience."""
+    began = time.monotonic()
+    while left := find():
+        if time.monotonic() > began + patience:
+            return time.monotonic() - began, left
+        time.sleep(0.01)
+    return time.monotonic() - began, []
 
 
 class Parts:
@@ -58,7 +69,7 @@ class Parts:
 class Run:
     """One job under attack."""
 
-    def __init__(self, world, name, plan, tests, params=(), small=True, parallel=1):
+    def __init__(self, world, name, plan, tests, params=(), small=True, parallel=1, prefix=()):
         self.site = world.site
         self.sleeper = "1000.0" + "".join(filter(str.isdigit, name))  # what its sleeping children sleep
         self.plan = plan
@@ -78,7 +89,7 @@ class Run:
         if small:
             recipes = [world.recipe(self.dir, name, params, index) for index, name in enumerate(tests)]
             self.process = subprocess.Popen(
-                [sys.executable, HERE / "small_avocado.py", BUILD / "bin/avocado-runner-vt"]
+                [*prefix, sys.executable, HERE / "small_avocado.py", BUILD / "bin/avocado-runner-vt"]
                 + [self.dir / "status", *recipes],
                 env={**world.site.environment, **environment},
                 cwd=world.site.root,
@@ -89,7 +100,7 @@ class Run:
             words = ["run", "--vt-type", "qemu", "--max-parallel-tasks", parallel, *world.machine_options()]
             for pair in params:
                 words += ["--vt-extra-params", pair]
-            self.process = world.site.start(*words, "--", *tests, environment=environment, **streams)
+            self.process = world.site.start(*words, "--", *tests, prefix=prefix, environment=environment, **streams)
         self.started = time.monotonic()
 
     def owns(self, pid):

@@ -6,7 +6,7 @@ processes, and a signal, all drawn from a seed and the run's number, so that a r
 is there (a process, a file, a word of the test's own), with a random delay behind, since the moments in between are what
 nobody thought of.
 
-    soak.py [--seed N] [--fake N] [--real N] [--only NUMBER] [--report FILE]
+    soak.py [--seed N] [--fake N] [--real N] [--bootstrap N] [--from NUMBER] [--report FILE]
 """
 
 import argparse
@@ -23,12 +23,12 @@ import types
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "e2e")]
 
+from bootstraps import one_bootstrap  # noqa: E402
 from jobs import command_line  # noqa: E402
-from runs import PHASES, Parts, Run, alive  # noqa: E402
+from runs import PHASES, Parts, Run, alive, await_gone  # noqa: E402
 from world import World  # noqa: E402
 
 GONE_WITHIN = 2  # seconds, for processes
-SURVIVES = 30  # what is there after so long is a survivor, and not only late on a machine with other work
 KILL, TERM, INT, HUP = signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP
 
 # Target: signals, weight.
@@ -61,18 +61,23 @@ KINDS = {
     "fresh image": (6,),
     "kept machine": (8,),
     "children": (12,),
+    "bridge": (6,),
 }
 BREEDS = ("child", "session", "shell", "daemon", "nameless", "forked", "stopped", "pool")
 
 
-def make_plan(rng, real):
+def make_plan(rng, real, bridges):
     """Everything about a run that is left to chance."""
     plan = types.SimpleNamespace(real=real)
     plan.kind = weighted(rng, KINDS)
-    if real and plan.kind in ("image", "fresh image", "children"):
+    if real and plan.kind in ("image", "fresh image", "children", "bridge"):
         plan.kind = "machine"  # these need no guest, or an empty disk
     plan.small = rng.random() < (0.2 if real else 0.65)
     plan.phase = weighted(rng, PHASES)
+    if plan.kind == "bridge" and not bridges:
+        plan.kind = "machine"
+    if plan.kind == "bridge" and plan.phase == "login":
+        plan.phase = "test"  # nobody logs in through it
     if plan.kind in ("image", "children") and plan.phase in ("boot", "login", "guardian", "job_dir", "end"):
         plan.phase = rng.choice(("test", "down", "body"))
     plan.delay = PHASES[plan.phase][1] * rng.random() ** 2 * (5 if real else 1)
@@ -102,13 +107,15 @@ def start(world, number, plan):
         "fresh image": ["soak.fresh"],
         "kept machine": ["soak.keeps", "soak.kept"],
         "children": ["soak.children"],
+        "bridge": ["soak.on_bridge"],
     }[plan.kind]
     small = plan.small and plan.kind != "kept machine"
     witness = None
     if plan.kind == "two jobs":
         witness = Run(world, f"{number}-witness", plan, ["soak.another"], world.params(plan.params))
     side_by_side = 2 if plan.kind == "two machines" else 1
-    run = Run(world, str(number), plan, tests, world.params(plan.params), small, side_by_side)
+    prefix = world.net.prefix if plan.kind == "bridge" else ()
+    run = Run(world, str(number), plan, tests, world.params(plan.params), small, side_by_side, prefix)
     return run, witness
 
 
@@ -140,7 +147,8 @@ def attack(run):
     fate = {
         "avocado": ("supervisor", "body", "guardian", "qemu", "sweeper"),
         "supervisor": ("supervisor", "body", "qemu", "sweeper"),
-        "body": ("body", "qemu"),
+        # To a test SIGINT is an exception: it takes its machine down, and may take its time.
+        "body": ("body", "qemu") if plan.signal != INT else (),
         "guardian": ("guardian", "qemu"),
         "qemu": ("qemu",) if plan.signal == KILL else (),
         "sweeper": (),
@@ -189,14 +197,12 @@ def attack(run):
     return doomed - {run.process.pid}
 
 
-def await_gone(find, patience=SURVIVES):
-    """Waits until find() finds nothing; how long that took, and what is left after all patience."""
-    began = time.monotonic()
-    while left := find():
-        if time.monotonic() > began + patience:
-            return time.monotonic() - began, left
-        time.sleep(0.01)
-    return time.monotonic() - began, []
+def verdict(took, left):
+    """What is to be said of processes that were gone after `took` seconds, but for those left."""
+    if left:
+        return [f"survivors: {left}"]
+    load = os.getloadavg()[0]
+    return [f"gone only after {took:.2f} s (load {load:.1f} on {os.cpu_count()} CPUs)"] if took > GONE_WITHIN else []
 
 
 def bring_to_end(run):
@@ -222,7 +228,7 @@ def bring_to_end(run):
 def one(world, number, seed, real=False):
     """A run from its start to the verdict: a dictionary for the report, with the complaints in it."""
     rng = random.Random(f"{seed}-{number}-{real}")
-    plan = make_plan(rng, real)
+    plan = make_plan(rng, real, world.net is not None)
     plan.born = time.time() - 0.01
     complaints = []
     run, witness = start(world, number, plan)
@@ -233,16 +239,14 @@ def one(world, number, seed, real=False):
         doomed = attack(run)
         took, left = await_gone(lambda: [pid for pid in doomed if alive(pid)])
         result["gone"] = round(took, 3)
-        if left:
-            complaints.append(f"survivors: {[command_line(pid) for pid in left]}")
+        complaints += verdict(took, [command_line(pid) for pid in left])
         if (words := bring_to_end(run)) is not None:
             complaints.append(words)
     result.update(target=plan.target, signal=plan.signal.name)
     took, left = await_gone(run.processes)
     result["all_gone"] = round(took, 3)
-    if left:
-        complaints.append(f"survivors of the job: {[(pid, command_line(pid)) for pid in left]}")
-        send(KILL, *left)
+    complaints += verdict(took, [command_line(pid) for pid in left])
+    send(KILL, *left)
     if not reached and run.process.returncode != 0:
         complaints.append(f"the job failed before anything was done to it: {run.text()[-2000:]}")
     if witness is not None:
@@ -295,35 +299,45 @@ def table(results):
     return "\n".join(lines)
 
 
+def campaign(seed, fake=0, real=0, bootstrap=0, first=1, tell=print):
+    """So many runs of each kind; their results. Each one with a complaint is told at once."""
+    results = []
+
+    def take(result):
+        results.append(result)
+        if result["complaints"]:
+            tell(json.dumps(result))
+
+    for is_real, count in ((False, fake), (True, real)):
+        if count or (bootstrap and not is_real):
+            world = World(is_real)
+            for number in range(first, first + count):
+                take(one(world, number, seed, is_real))
+                yield results[-1]
+            for number in range(first, first + bootstrap if not is_real else first):
+                take(one_bootstrap(world, number, random.Random(f"{seed}-{number}-bootstrap")))
+                yield results[-1]
+            world.remove()
+
+
 def main():
     parser = argparse.ArgumentParser(description="Kills jobs at random moments and looks at what is left.")
     parser.add_argument("--seed", default=str(random.SystemRandom().randrange(10**6)))
     parser.add_argument("--fake", type=int, default=0, metavar="N", help="runs with the fake machine")
     parser.add_argument("--real", type=int, default=0, metavar="N", help="runs with the real guest")
+    parser.add_argument("--bootstrap", type=int, default=0, metavar="N", help="killed bootstraps")
     parser.add_argument("--from", type=int, default=1, dest="first", metavar="NUMBER")
     parser.add_argument("--report", type=pathlib.Path, metavar="FILE", help="a line of JSON for each run")
-    parser.add_argument("--keep-going", action="store_true", help="after a failure too")
     arguments = parser.parse_args()
     print(f"seed {arguments.seed}", flush=True)
     # In the background of a shell it would be ignored, by us and by all that we start.
     signal.signal(INT, signal.default_int_handler)
     results = []
-    for real, count in ((False, arguments.fake), (True, arguments.real)):
-        if not count:
-            continue
-        world = World(real)
-        for number in range(arguments.first, arguments.first + count):
-            result = one(world, number, arguments.seed, real)
-            results.append(result)
-            if arguments.report:
-                with open(arguments.report, "a", encoding="utf-8") as file:
-                    file.write(json.dumps(result) + "\n")
-            if result["complaints"]:
-                print(json.dumps(result), flush=True)
-                if not arguments.keep_going:
-                    print(f"kept: {world.site.root}")
-                    return 1
-        world.remove()
+    for result in campaign(arguments.seed, arguments.fake, arguments.real, arguments.bootstrap, arguments.first):
+        results.append(result)
+        if arguments.report:
+            with open(arguments.report, "a", encoding="utf-8") as file:
+                file.write(json.dumps(result) + "\n")
     print(table(results))
     return 1 if any(row["complaints"] for row in results) else 0
 

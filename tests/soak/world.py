@@ -4,6 +4,7 @@
 import fcntl
 import hashlib
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -16,11 +17,46 @@ GUEST = "JeOS.mini-direct"
 DAMAGED = 2  # qemu-img check; 3, leaked clusters, is what a killed QEMU may leave
 
 
+class Net:
+    """A network of our own with a bridge, where only its guests' taps may come and go."""
+
+    def __init__(self):
+        self.holder = subprocess.Popen(
+            ["unshare", "--net", "sh", "-c", "ip link set lo up && ip link add vtsoak type bridge &&"
+             " ip link set vtsoak up && echo ready && exec sleep 100000"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.there = self.holder.stdout.readline() == "ready\n"
+        self.prefix = ("nsenter", f"--net=/proc/{self.holder.pid}/ns/net")
+
+    @classmethod
+    def make(cls):
+        """None where one may not be made."""
+        if os.geteuid() != 0 or not os.path.exists("/dev/net/tun"):
+            return None
+        net = cls()
+        if not net.there:
+            net.remove()
+            return None
+        return net
+
+    def interfaces(self):
+        done = subprocess.run([*self.prefix, "ip", "-o", "link"], capture_output=True, text=True, check=True)
+        return [line.split(": ")[1].split("@")[0] for line in done.stdout.splitlines()]
+
+    def remove(self):
+        self.holder.kill()
+        self.holder.wait()
+
+
 class World:
     """The site of all runs, and what it should look like between them."""
 
     def __init__(self, real=False):
         self.real = real
+        self.net = None if real else Net.make()
         self.site = Site()
         self.cache = self.site.root / "cache-of-user"
         self.tmp = self.site.root / "tmp"
@@ -48,9 +84,11 @@ class World:
         self.data_files = self.files(self.site.data)
 
     def bootstrap(self):
-        words = [] if self.real else ["--vt-skip-verify-download-assets"]
-        done = self.site.avocado("vt-bootstrap", "--vt-type", "qemu", *words, timeout=1800)
+        done = self.site.avocado("vt-bootstrap", "--vt-type", "qemu", *self.bootstrap_options(), timeout=1800)
         assert done.returncode == 0, done.output
+
+    def bootstrap_options(self):
+        return [] if self.real else ["--vt-skip-verify-download-assets"]
 
     @staticmethod
     def files(root):
@@ -143,10 +181,14 @@ class World:
         new = set(self.files(self.site.data)) - set(self.data_files)
         wrong += [f"data: {name}" for name in new]
         wrong += [f"cache: {path.name}" for path in self.cache.rglob("*.??????") if path.suffix.isalnum()]
+        if self.net is not None:
+            wrong += [f"interface: {name}" for name in self.net.interfaces() if name not in ("lo", "vtsoak")]
         wrong += [f"mount: {line}" for line in mounts_below(self.site.root)]
         return wrong
 
     def remove(self):
+        if self.net is not None:
+            self.net.remove()
         self.site.remove()
 
 

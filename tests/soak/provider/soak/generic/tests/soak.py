@@ -22,6 +22,11 @@ def works(test, params, vm):
     session.close()
 
 
+def stays(test, params, vm):
+    tell("test")
+    time.sleep(float(params.get("seconds", 0.3)))
+
+
 def writes(test, params, vm):
     path = os.path.join(test._context.datadir, params.object_params("image1")["image_name"] + ".qcow2")
     tell("test")
