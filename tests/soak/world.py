@@ -100,7 +100,7 @@ class World:
 
     def params(self, params):
         """What all jobs of this world get besides."""
-        guest = ["kill_vm_gracefully=yes"] if self.real else []
+        guest = ["kill_vm_gracefully=yes", "skip_cluster_leak_warn=yes"] if self.real else []
         return [*params, *guest]
 
     def recipe(self, directory, name, params, index):
