@@ -155,15 +155,14 @@ def attack(run):
     }
     doomed = set()
 
-    def hit(target, *others):
-        victims = named[target][:1] if target in ("supervisor", "body", "qemu", "sweeper") else named[target]
-        if target in ("supervisor", "body") and len(named[target]) > 1:
-            others = ()  # of two tasks only one is hit
-            send(plan.signal, *victims)
-            doomed.update(victims)
-            return
+    def hit(target):
+        # Of several tasks only one is hit, and only what is its own for sure has to go.
+        single = target in ("supervisor", "body", "qemu", "sweeper")
+        victims = named[target][:1] if single else named[target]
         send(plan.signal, *victims)
-        if victims:
+        if target == "qemu" or (single and plan.kind == "two machines"):
+            doomed.update(victims if target in fate[target] else ())
+        elif victims:
             doomed.update(pid for name in fate[target] for pid in named[name])
 
     if plan.target in named:
