@@ -15,10 +15,15 @@ std::vector<std::string> wanted_modules(const Setup& setup) {
     if (setup.options.type == "openvswitch") {
         return {"openvswitch"};
     }
-    if (host_machine() != "x86_64") {
+    const std::string machine = host_machine();
+    if (machine.starts_with("ppc64")) {
+        return {"kvm", "kvm-hv"};
+    }
+    if (machine != "x86_64" && machine != "i686") {
         return {"kvm"};
     }
-    return {"kvm", describe_this_host().cpu_vendor == "amd" ? "kvm-amd" : "kvm-intel"};
+    const std::string vendor = describe_this_host().cpu_vendor;
+    return {"kvm", vendor == "amd" || vendor == "hygon" ? "kvm-amd" : "kvm-intel"};
 }
 
 void check_modules(const Setup& setup) {
@@ -31,7 +36,7 @@ void check_modules(const Setup& setup) {
             log::info("Module {} is not loaded", module);
         }
     }
-    std::string qemu = resolver::find_host_programs("", "").qemu;
+    std::string qemu = resolver::find_host_programs(setup.options.qemu_bin, "").qemu;
     if (qemu.empty()) {
         return;
     }

@@ -84,6 +84,18 @@ def test_it_says_what_the_users_guide_shows(site):
     assert "http://avocado-vt.readthedocs.org/" in texts
 
 
+def test_the_settings_say_what_the_options_would(site, tmp_path):
+    """Upstream's options have defaults that beat the settings."""
+    config = tmp_path / "vt.conf"
+    config.write_text(f"[vt]\ntype = spice\nguest_os = Fedora.42\n[vt.common]\ndata_dir = {tmp_path}/data\n")
+    done = site.avocado("--config", config, "vt-bootstrap", "--vt-skip-verify-download-assets")
+    assert done.returncode == 0, done.output
+    assert "spice test config helper" in done.stdout and "/xz OK" not in done.stdout
+    assert "fedora" in done.stdout.lower().split("6 - ")[1]
+    done = site.avocado("--config", config, "vt-bootstrap", "--vt-skip-verify-download-assets", "--vt-type", "v2v")
+    assert "v2v test config helper" in done.stdout
+
+
 def test_another_guest_than_jeos_needs_no_xz(tmp_path):
     assert "/xz" in bootstrap(tmp_path, "--vt-guest-os", "JeOS.27")
     assert "xz" not in bootstrap(tmp_path, "--vt-guest-os", "Fedora.42").split("3 - ")[0].split("2 - ")[1]
