@@ -151,7 +151,7 @@ OPTIONS = {
 def test_bad_option(site, name):
     words, message = OPTIONS[name]
     done = site.avocado("run", "--vt-type", "qemu", *words, "--", "raises.passes")
-    assert done.returncode == 2, done.output
+    assert done.returncode == 4, done.output
     assert re.search(message, " ".join(done.output.split())), done.output
     assert "Traceback" not in done.output
 
@@ -172,7 +172,7 @@ def test_bad_setting(site, tmp_path, name):
     config = tmp_path / "bad.conf"
     config.write_text(f"[{section}]\n{key} = {value}\n")
     done = site.avocado("--config", config, "run", "--vt-type", "qemu", "--", "raises.passes")
-    assert done.returncode == 2, done.output
+    assert done.returncode == 4, done.output
     assert key in done.output and value in done.output, done.output
     assert "Traceback" not in done.output
 
