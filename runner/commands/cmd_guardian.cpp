@@ -28,11 +28,12 @@ ProcessId parse_owner(const std::string& text) {
 
 int run_guardian_command(const std::vector<std::string>& arguments) {
     try {
-        if (arguments.size() != 4 || arguments[0] != "--job-dir" || arguments[2] != "--owner") {
+        if (arguments.size() != 6 || arguments[0] != "--job-dir" || arguments[2] != "--owner" ||
+            arguments[4] != "--journal") {
             throw Error("guardian is started by the runner itself");
         }
         ::prctl(PR_SET_NAME, "vt-guardian");
-        return process::serve_guardian(listener_fd, arguments[1], parse_owner(arguments[3]));
+        return process::serve_guardian(listener_fd, arguments[1], parse_owner(arguments[3]), arguments[5]);
     } catch (const Error& error) {
         fmt::print(stderr, "avocado-runner-vt: {}\n", error.what());
         return 2;

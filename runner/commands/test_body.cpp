@@ -30,6 +30,8 @@ using nrunner::Runnable;
 using nrunner::Status;
 using nrunner::TestResult;
 
+/// Room for "/vm-12345678/monitor-catch_monitor" and a little more in the path of a socket.
+constexpr std::size_t longest_job_dir = 70;
 constexpr Seconds console_patience{10};  ///< for QEMU to serve a console again after a pause
 
 /// A test's parameters and where its data directory is.
@@ -110,11 +112,49 @@ JournalEntry answer_for_job_dir(const BodyContext& body, const RuntimeDirs& dirs
                body.job_owner()});
 }
 
+bool no_cleanup(const Runnable& runnable) {
+    const auto value = runnable.setting("vt.debug.no_cleanup");
+    return value.is_boolean() && value.get<bool>();
+}
+
+bool directory_there(const fs::path& path) {
+    std::error_code ignored;
+    return fs::is_directory(path, ignored);
+}
+
+/// Whether machines that this task keeps stay after the job.
+bool outlives_job(const Runnable& runnable) {
+    return no_cleanup(runnable) || directory_there(text_setting(runnable, "vt.common.tmp_dir"));
+}
+
+/// Where env file, sockets and machines of this task lie: the job's directory, or a place of the user's below
+/// `vt.common.tmp_dir`, which outlives jobs. \p vm gets both facts.
+void place_job(const nrunner::Task& task, VmContext& vm) {
+    vm.outlives_job = outlives_job(task.runnable);
+    const fs::path wanted = text_setting(task.runnable, "vt.common.tmp_dir");
+    if (directory_there(wanted)) {
+        vm.job_dir = fs::absolute(wanted) / fmt::format("avocado-vt-{}", ::geteuid());
+        if (vm.job_dir.native().size() > longest_job_dir) {
+            throw Error(fmt::format(
+                "vt.common.tmp_dir {} is too long for the sockets below it, whose paths may "
+                "have 107 bytes; name a directory with a path of at most {} bytes",
+                wanted.native(), longest_job_dir - vm.job_dir.native().size() + wanted.native().size()));
+        }
+        make_private_directory(vm.job_dir);
+        return;
+    }
+    if (!wanted.empty()) {
+        log::warning("vt.common.tmp_dir {} is no directory: environment and machines end with the job",
+                     wanted.native());
+    }
+    vm.job_dir = vm.dirs.job(job_identity(task));
+}
+
 VmContext make_vm_context(BodyContext& body, const RuntimeDirs& dirs, const fs::path& data_dir) {
     const auto& task = body.task();
     VmContext vm;
     vm.dirs = dirs;
-    vm.job_dir = dirs.job(job_identity(task));
+    place_job(task, vm);
     vm.data_dir = data_dir;
     vm.log_dir = body.output_dir();
     vm.holder = fmt::format("{} (pid {})", task.id.empty() ? task.runnable.uri : task.id, ::getpid());
@@ -123,25 +163,37 @@ VmContext make_vm_context(BodyContext& body, const RuntimeDirs& dirs, const fs::
     body.on_pause([access = vm.access] { return access->open_up(); },
                   [access = vm.access] { access->close_up(Deadline::after(console_patience)); });
     body.channel().spare_guardian(vm.job_dir.native());
-    vm.guardian = process::Guardian::connect(vm.job_dir, body.job_owner(), InstallDirs::find().runner());
+    vm.guardian = process::Guardian::connect(vm.job_dir, vm.outlives_job ? ProcessId{} : body.job_owner(),
+                                             InstallDirs::find().runner(), dirs.journal());
     return vm;
 }
 
-/// The environment file: the job's, or where the user wants it to outlast jobs (machines end with the job all
-/// the same).
-fs::path env_file(const Runnable& runnable, const VmContext& vm) {
-    const fs::path wanted = text_setting(runnable, "vt.common.tmp_dir");
-    if (wanted.empty()) {
-        return vm.job_dir / "env.json";
+/// A test's own temporary directory: it goes with the test, however that ends, unless it is to be left.
+class WorkDirectory {
+  public:
+    explicit WorkDirectory(const VmContext& vm)
+        : journal_(Journal::open(vm.dirs.journal())),
+          directory_(std::make_unique<TempDirectory>("avocado-vt-test-", vm.job_dir)) {
+        entry_ = journal_->add({Resource::Kind::directory, directory_->path().native(), {}, false});
     }
-    std::error_code ignored;
-    if (!fs::is_directory(wanted, ignored)) {
-        log::warning("vt.common.tmp_dir {} is no directory: the environment ends with the job",
-                     wanted.native());
-        return vm.job_dir / "env.json";
+
+    const fs::path& path() const { return directory_->path(); }
+    /// Leaves it, and the directory around it, to a person.
+    void leave(const VmContext& vm) {
+        journal_->add({Resource::Kind::directory, vm.job_dir.native(), {}, false}).keep();
+        log::info(
+            "Temporary files are left in {}; \"avocado-runner-vt reap --all\" removes them "
+            "(vt.debug.no_cleanup)",
+            path().native());
+        entry_.keep();
+        static_cast<void>(directory_.release());
     }
-    return wanted / "env.json";
-}
+
+  private:
+    std::shared_ptr<Journal> journal_;
+    JournalEntry entry_;
+    std::unique_ptr<TempDirectory> directory_;  ///< goes before its entry does
+};
 
 /// All files that the parameter `type` names, loaded, as one function that runs them in order.
 TestFunction load_tests(const std::vector<providers::TestFile>& files) {
@@ -201,21 +253,26 @@ TestVerdict run(BodyContext& body) {
     announce_limit(context.params, body.channel());
     const auto files =
         providers::find_tests(context.params, resolved.data_dir, InstallDirs::find().builtin_provider());
-    auto job_dir_entry = answer_for_job_dir(body, dirs);
+    auto job_dir_entry = outlives_job(body.task().runnable) ? JournalEntry() : answer_for_job_dir(body, dirs);
     try {
         context.vm = make_vm_context(body, dirs, resolved.data_dir);
     } catch (...) {
         job_dir_entry.abandon();  // there may be no guardian to remove it
         throw;
     }
-    const TempDirectory workdir("avocado-vt-test-", context.vm.job_dir);
+    WorkDirectory workdir(context.vm);
     fill_context(context, body, files, workdir.path());
     const auto test = load_tests(files);
-    Env env(env_file(body.task().runnable, context.vm), context.vm);
+    context.no_cleanup = no_cleanup(body.task().runnable);
+    Env env(context.vm.job_dir / "env.json", context.vm);
     // No on_stop(): a test that is told to end ends by SIGKILL. Its machines go at once with its lease of
     // them, which the guardian sees, and the journal has the rest; taking them down here would race the
     // test's own thread.
-    return run_test(context, env, test);
+    auto verdict = run_test(context, env, test);
+    if (context.no_cleanup) {
+        workdir.leave(context.vm);
+    }
+    return verdict;
 }
 
 }  // namespace

@@ -86,6 +86,11 @@ class ImagesSetup : public Setup {
             }
         };
         for (auto& work : works_) {
+            if (scope_.test.no_cleanup) {
+                log::info("Image {} is left as it is: {} (vt.debug.no_cleanup)", work.image.name(),
+                          work.image.path().native());
+                continue;
+            }
             bool damaged = false;
             keep_going([&] {
                 try {

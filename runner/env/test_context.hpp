@@ -42,6 +42,7 @@ struct TestContext {
     std::filesystem::path workdir;
     VmContext vm;                 ///< what VMs need
     bool parallel = false;        ///< other tests of this job may run beside it
+    bool no_cleanup = false;      ///< vt.debug.no_cleanup: machines and images stay as the test leaves them
     bool omit_data_loss = false;  ///< vt.omit_data_loss: a closed descriptor fails no test that is cleaned up
 
     std::function<void(std::string_view)> whiteboard;   ///< adds a line; may be empty

@@ -42,6 +42,10 @@ class VmsSetup : public Setup {
         for (const auto& vm : scope_.env.get_all_vms()) {
             vm->close_sessions();
         }
+        if (scope_.test.no_cleanup) {
+            scope_.env.save();
+            return;
+        }
         for (const auto& name : params().objects("vms")) {
             clean_up_vm(name);
         }

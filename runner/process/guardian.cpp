@@ -38,8 +38,8 @@ sockaddr_un address_of(const fs::path& path) {
     address.sun_family = AF_UNIX;
     if (path.string().size() >= sizeof address.sun_path) {
         throw Error(fmt::format(
-            "the path {} is too long for a Unix socket (at most {} bytes); name a shorter runtime "
-            "directory in AVOCADO_VT_RUNTIME_DIR",
+            "the path {} is too long for a Unix socket (at most {} bytes); name a shorter directory in "
+            "AVOCADO_VT_RUNTIME_DIR (or vt.common.tmp_dir)",
             path.string(), sizeof address.sun_path - 1));
     }
     std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
@@ -255,10 +255,10 @@ std::string why_no_guardian(const fs::path& job_dir) {
 }  // namespace
 
 std::shared_ptr<Guardian> Guardian::connect(const fs::path& job_dir, const ProcessId& owner,
-                                            const fs::path& runner) {
+                                            const fs::path& runner, const fs::path& journal) {
     const auto path = job_dir / "guardian";
     // Two tasks that start at once must not start two guardians.
-    const auto lock = FileLock::take(job_dir / "guardian.lock", FileLock::Mode::exclusive,
+    const auto lock = FileLock::take(job_dir / guardian_lock_file, FileLock::Mode::exclusive,
                                      fmt::format("process {}", ::getpid()), Deadline::after(patience));
     auto impl = std::make_unique<Impl>();
     const auto answers = [&] {
@@ -266,7 +266,8 @@ std::shared_ptr<Guardian> Guardian::connect(const fs::path& job_dir, const Proce
         if (!impl->socket) {
             const auto listener = listen_on(path);
             start_detached({runner.string(), "guardian", "--job-dir", job_dir.string(), "--owner",
-                            fmt::format("{}:{}", owner.pid, owner.start_time)},
+                            fmt::format("{}:{}", owner.pid, owner.start_time), "--journal",
+                            (journal.empty() ? job_dir.parent_path() / "journal" : journal).string()},
                            listener.get(), job_dir / "guardian.log");
             impl->socket = try_connect(path);
         }

@@ -8,6 +8,9 @@
 /// process, and a pidfd of the job's owner (Avocado). A task that disconnects, however it died, loses its
 /// processes unless it said keep(); the job's end takes down the rest, removes the job's runtime directory
 /// and ends the guardian; the guardian's own death kills all of them (PDEATHSIG).
+///
+/// A guardian without an owner is for what shall outlive jobs: it ends when nobody is connected and nothing
+/// is left to guard, and leaves its directory as it is.
 #pragma once
 
 #include "runner/process/process.hpp"
@@ -55,10 +58,13 @@ class GuardedProcess {
 class Guardian : public std::enable_shared_from_this<Guardian> {
   public:
     /// Connects to the guardian of the job directory \p job_dir, starting it if there is none.
-    /// \param owner the job's process (Avocado), whose end is the job's end
+    /// \param owner the job's process (Avocado), whose end is the job's end; a pid of 0: what is guarded
+    /// outlives the job
     /// \param runner path of the avocado-runner-vt binary
+    /// \param journal the journal's directory; `journal` beside \p job_dir if empty
     static std::shared_ptr<Guardian> connect(const std::filesystem::path& job_dir, const ProcessId& owner,
-                                             const std::filesystem::path& runner);
+                                             const std::filesystem::path& runner,
+                                             const std::filesystem::path& journal = {});
     ~Guardian();
 
     /// Starts \p command under the name \p name (unique in the job). Standard input is /dev/null, standard
@@ -80,7 +86,9 @@ class Guardian : public std::enable_shared_from_this<Guardian> {
 };
 
 /// The guardian's own main function (hidden command `guardian`): serves \p listener (a listening Unix socket)
-/// until the owner has ended or nothing is left to guard. Returns the exit status.
-int serve_guardian(int listener, const std::filesystem::path& job_dir, const ProcessId& owner);
+/// until the owner has ended; without an owner (pid 0), until nothing is left to guard. Returns the exit
+/// status. \param journal as in Guardian::connect()
+int serve_guardian(int listener, const std::filesystem::path& job_dir, const ProcessId& owner,
+                   const std::filesystem::path& journal = {});
 
 }  // namespace vt::process

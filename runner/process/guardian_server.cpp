@@ -3,6 +3,7 @@
 #include "runner/process/seqpacket.hpp"
 #include "runner/process/spawn.hpp"
 #include "runner/support/file.hpp"
+#include "runner/support/file_lock.hpp"
 #include "runner/support/log.hpp"
 
 #include <algorithm>
@@ -41,17 +42,22 @@ struct Ward {
 
 class GuardianServer {
   public:
-    GuardianServer(UniqueFd listener, std::filesystem::path job_dir, const ProcessId& owner)
+    GuardianServer(UniqueFd listener, std::filesystem::path job_dir, const ProcessId& owner,
+                   const std::filesystem::path& journal)
         : listener_(std::move(listener)),
           job_dir_(std::move(job_dir)),
-          journal_(Journal::open(job_dir_.parent_path() / "journal")),
-          dir_entry_(journal_->add({Resource::Kind::directory, job_dir_.string(), {}, false, owner})) {
-        try {
-            owner_ = open_pidfd(owner.pid);
-        } catch (const SystemError&) {  // the owner is gone already
-        }
-        if (!owner.alive()) {
-            owner_.reset();
+          journal_dir_(journal.empty() ? job_dir_.parent_path() / "journal" : journal),
+          outlives_jobs_(owner.pid == 0),
+          journal_(Journal::open(journal_dir_)) {
+        if (!outlives_jobs_) {
+            dir_entry_ = journal_->add({Resource::Kind::directory, job_dir_.string(), {}, false, owner});
+            try {
+                owner_ = open_pidfd(owner.pid);
+            } catch (const SystemError&) {  // the owner is gone already
+            }
+            if (!owner.alive()) {
+                owner_.reset();
+            }
         }
         const auto self = ProcessId::of(::getpid());
         write_file_atomically(job_dir_ / guardian_id_file, fmt::format("{} {}", self.pid, self.start_time),
@@ -59,6 +65,12 @@ class GuardianServer {
     }
 
     void serve() {
+        if (outlives_jobs_) {
+            while (!may_end()) {
+                wait();
+            }
+            return;
+        }
         while (owner_) {
             wait();
         }
@@ -69,10 +81,29 @@ class GuardianServer {
             dir_entry_.abandon();  // a task that dies just now still wrote there
         }
         // The job is over: what its killed tasks left goes now rather than with the next command.
-        Journal::reap(job_dir_.parent_path() / "journal");
+        Journal::reap(journal_dir_);
     }
 
   private:
+    /// Without an owner: whether nobody is left to serve and nothing to guard. Who connects holds the lock
+    /// until he has been answered, so nobody comes to a guardian that is on its way out.
+    bool may_end() {
+        const bool idle = had_clients_ && clients_.empty() &&
+                          std::all_of(wards_.begin(), wards_.end(),
+                                      [](const Ward& ward) { return ward.status.has_value(); });
+        if (!idle) {
+            return false;
+        }
+        const auto lock = FileLock::try_take(job_dir_ / guardian_lock_file, FileLock::Mode::exclusive,
+                                             fmt::format("guardian {}", ::getpid()));
+        if (pollfd next{listener_.get(), POLLIN, 0}; !lock || ::poll(&next, 1, 0) > 0) {
+            return false;
+        }
+        ::unlink((job_dir_ / "guardian").c_str());
+        ::unlink((job_dir_ / guardian_id_file).c_str());
+        return true;
+    }
+
     void wait() {
         std::vector<pollfd> fds{{owner_.get(), POLLIN, 0}, {listener_.get(), POLLIN, 0}};
         for (const auto& client : clients_) {
@@ -119,6 +150,7 @@ class GuardianServer {
         if (socket && ::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
             (peer.uid == ::geteuid() || peer.uid == 0)) {
             clients_.push_back({std::move(socket)});
+            had_clients_ = true;
         }
     }
 
@@ -268,6 +300,9 @@ class GuardianServer {
 
     UniqueFd listener_;
     std::filesystem::path job_dir_;
+    std::filesystem::path journal_dir_;
+    const bool outlives_jobs_;
+    bool had_clients_ = false;
     UniqueFd owner_;
     std::shared_ptr<Journal> journal_;
     JournalEntry dir_entry_;
@@ -277,9 +312,10 @@ class GuardianServer {
 
 }  // namespace
 
-int serve_guardian(int listener, const std::filesystem::path& job_dir, const ProcessId& owner) {
+int serve_guardian(int listener, const std::filesystem::path& job_dir, const ProcessId& owner,
+                   const std::filesystem::path& journal) {
     try {
-        GuardianServer(UniqueFd(listener), job_dir, owner).serve();
+        GuardianServer(UniqueFd(listener), job_dir, owner, journal).serve();
         return 0;
     } catch (const std::exception& error) {
         log::error("the guardian of {} ends: {}", job_dir.string(), error.what());

@@ -29,17 +29,18 @@ namespace {
 /// owner.
 class Job {
   public:
-    Job() : dir_("vt-test-") {
+    /// \param owned false: what it guards outlives jobs
+    explicit Job(bool owned = true) : dir_("vt-test-") {
         vt::log::set_sink([](auto, auto, auto) {});
         vt::make_private_directory(job_dir());
-        owner_ = fork_idle();
+        owner_ = owned ? fork_idle() : 0;
         UniqueFd listener(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
         sockaddr_un address{};
         address.sun_family = AF_UNIX;
         std::strncpy(address.sun_path, (job_dir() / "guardian").c_str(), sizeof address.sun_path - 1);
         REQUIRE(::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
         REQUIRE(::listen(listener.get(), 8) == 0);
-        const auto owner = ProcessId::of(owner_);
+        const auto owner = owned ? ProcessId::of(owner_) : ProcessId{};
         guardian_ = ::fork();
         if (guardian_ == 0) {
             ::_exit(serve_guardian(listener.release(), job_dir(), owner));
@@ -64,6 +65,7 @@ class Job {
         }
     }
     void kill_guardian() const { ::kill(guardian_, SIGKILL); }
+    pid_t guardian() const { return guardian_; }
 
   private:
     static pid_t fork_idle() {
@@ -194,4 +196,29 @@ TEST_CASE("the guardian's own death takes its processes along, and its clients a
     job.kill_guardian();
     CHECK(ends_soon(process.pidfd()));
     CHECK_THROWS_AS(guardian->start("vm2", sleeper(), null().get()), vt::Error);
+}
+
+TEST_CASE("a guardian without an owner lives as long as there is something to guard") {
+    const Job job(false);
+    const auto guardian = open_pidfd(job.guardian());
+    UniqueFd watched;
+    {
+        auto process = job.connect()->start("vm1", sleeper(), null().get());
+        watched = open_pidfd(process.pid());
+        process.keep();
+    }
+    {
+        auto process = job.connect()->adopt("vm1");
+        REQUIRE(process);
+        process->keep();
+        // Another task's machine goes with that task, kept or not.
+        const auto other = job.connect()->start("vm2", sleeper(), null().get());
+    }
+    pollfd ended{guardian.get(), POLLIN, 0};
+    CHECK(::poll(&ended, 1, 0) == 0);
+    CHECK(job.connect()->adopt("vm1"));  // and lets go of it, which ends it
+    CHECK(ends_soon(watched.get()));
+    CHECK(ends_soon(guardian.get()));
+    CHECK(std::filesystem::exists(job.job_dir()));
+    CHECK_FALSE(std::filesystem::exists(job.job_dir() / "guardian"));
 }

@@ -16,6 +16,8 @@ namespace vt::process {
 
 /// The file in a job's directory that names its guardian: "PID STARTTIME".
 constexpr auto guardian_id_file = "guardian.id";
+/// Held by whoever connects to the job's guardian or starts it, there.
+constexpr auto guardian_lock_file = "guardian.lock";
 
 /// A received message.
 struct Packet {

@@ -63,6 +63,10 @@ Reaped::Fate fate_of(const Resource& resource, const JournalFile& file, bool all
     if (resource.holder.pid != 0 && foreign && !all) {
         return Fate::foreign;
     }
+    const bool path = resource.kind == Resource::Kind::file || resource.kind == Resource::Kind::directory;
+    if (std::error_code error; resource.kept && path && !fs::exists(resource.name, error) && !error) {
+        return Fate::was_gone;  // a later job, which took it over, has removed it
+    }
     return resource.kept && !all ? Fate::kept : Fate::taken_down;
 }
 

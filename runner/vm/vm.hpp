@@ -38,6 +38,7 @@ struct VmContext {
     std::shared_ptr<process::Guardian> guardian;  ///< starts and keeps QEMU
     std::shared_ptr<IoLoop> loop;                 ///< reads monitors and consoles
     RuntimeDirs dirs;
+    bool outlives_job = false;       ///< what is kept is not only the job's: reap spares it
     std::filesystem::path job_dir;   ///< instance directories are made below it
     std::filesystem::path data_dir;  ///< relative image names start here
     std::filesystem::path log_dir;   ///< the test's log directory (serial logs, monitor logs, session logs)

@@ -151,6 +151,7 @@ class QemuVm final : public Vm {
     bool shut_down_by_acpi(const Deadline& deadline);
     bool shut_down_by_shell(const Deadline& deadline);
     void shut_down(Seconds timeout);
+    void answer_for_kept() const;
     void clean_up();
 
     std::string name_;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Taking a QEMU down, or leaving it to the job's next test.
+#include "runner/support/journal.hpp"
 #include "runner/support/log.hpp"
 #include "runner/vm/qemu/qemu_vm_impl.hpp"
 
@@ -101,11 +102,30 @@ void QemuVm::kill() {
     clean_up();
 }
 
+/// From now on the journal of this process, which ends, tells of the machine; the guardian's tells of nothing
+/// that is left on purpose.
+void QemuVm::answer_for_kept() const {
+    const auto journal = Journal::open(context_.dirs.journal());
+    journal->add({Resource::Kind::directory, instance_dir_.native(), {}, false}).keep();
+    journal
+        ->add({Resource::Kind::process, fmt::format("{} of VM {}", running().process_name, name_),
+               running().process->id(), false})
+        .keep();
+}
+
 void QemuVm::keep() {
     if (!process_runs()) {
         return;
     }
-    log::info("VM {} (pid {}) is kept for the next test of this job", name_, get_pid());
+    if (context_.outlives_job) {
+        answer_for_kept();
+        log::info(
+            "VM {} (pid {}) is left in place, also after the job: its sockets are in {}; "
+            "\"avocado-runner-vt reap --all\" takes it down",
+            name_, get_pid(), instance_dir_.native());
+    } else {
+        log::info("VM {} (pid {}) is kept for the next test of this job", name_, get_pid());
+    }
     close_sessions();
     running().watch->expect_end();
     instance_entry_ = {};  // the guardian answers for it, with the job's directory
