@@ -83,6 +83,46 @@ def writes_and_fails(test, params, env, vm):
     test.fail("not content with the image")
 
 
+def _disk(test, params):
+    return os.path.join(test._context.datadir, params.object_params("image1")["image_name"] + ".qcow2")
+
+
+def installs(test, params, env, vm):
+    """Writes what stands for a system; the image was made for that just now, and is empty."""
+    disk = _disk(test, params)
+    subprocess.run(["qemu-io", "-c", "read -P 0 0 1M", disk], check=True)
+    subprocess.run(["qemu-io", "-c", "write -P %s 0 1M" % params["system"], disk], check=True)
+    if params.get("succeeds") == "no":
+        test.fail("the installation failed half-way")
+
+
+def boots(test, params, env, vm):
+    """Finds the system that an install left, and changes it as every running system does."""
+    disk = _disk(test, params)
+    read = ["qemu-io", "-c", "read -P %s 0 1M" % params["system"], disk]
+    done = subprocess.run(read, capture_output=True, check=False)
+    if done.returncode != 0 or b"Pattern verification failed" in done.stdout:
+        test.fail("the system of the install is not on the disk")
+    subprocess.run(["qemu-io", "-c", "write -P 99 0 1M", disk], check=True)
+
+
+def installs_in_guest(test, params, env, vm):
+    session = vm.wait_for_login()
+    session.cmd("echo %s | dd of=/dev/vdb bs=512 conv=sync oflag=direct" % params["system"], timeout=60)
+    session.cmd("sync", timeout=60)
+    session.close()
+    if params.get("succeeds") == "no":
+        test.fail("the installation failed half-way")
+
+
+def boots_in_guest(test, params, env, vm):
+    session = vm.wait_for_login()
+    found = session.cmd("dd if=/dev/vdb bs=512 count=1 2>/dev/null | tr -d '\\000'", timeout=60).strip()
+    session.close()
+    if found != params["system"]:
+        test.fail("on the disk is %r" % found)
+
+
 def kills_qemu(test, params, env, vm):
     os.kill(vm.get_pid(), 9)
     vm.verify_alive()
