@@ -74,8 +74,7 @@ bool is_short_form(std::string_view uri) {
 }
 
 bool has_control_character(std::string_view text) {
-    return std::any_of(text.begin(), text.end(),
-                       [](unsigned char c) { return std::iscntrl(c) != 0 || c == ' '; });
+    return std::any_of(text.begin(), text.end(), [](unsigned char c) { return std::iscntrl(c) != 0; });
 }
 
 }  // namespace
@@ -93,13 +92,14 @@ bool is_path(const std::string& uri) {
 }
 
 std::string checked_git_uri(const std::string& uri) {
-    if (is_path(uri)) {
+    if (is_path(uri) && !has_control_character(uri)) {
         return expand_home(uri).string();
     }
     std::optional<Parts> parts = parts_of(uri);
     bool known = parts && std::find(schemes.begin(), schemes.end(), lower(parts->scheme)) != schemes.end() &&
                  !parts->host.empty() && parts->host.front() != '-';
-    if ((known || (!parts && is_short_form(uri))) && !has_control_character(uri)) {
+    if ((known || (!parts && is_short_form(uri))) && !has_control_character(uri) &&
+        uri.find(' ') == std::string::npos) {
         return uri;
     }
     throw ProviderError(

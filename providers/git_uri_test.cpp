@@ -10,9 +10,10 @@
 using namespace vt::providers;
 
 TEST_CASE("git's transports and absolute paths are taken") {
-    for (const char* uri : {"https://example.org/t.git", "http://example.org:8080/t",
-                            "git://example.org/t.git", "ssh://git@example.org:2222/t.git",
-                            "git@example.org:group/t.git", "host:t.git", "/srv/git/t.git"}) {
+    for (const char* uri :
+         {"https://example.org/t.git", "http://example.org:8080/t", "git://example.org/t.git",
+          "ssh://git@example.org:2222/t.git", "git@example.org:group/t.git", "host:t.git", "/srv/git/t.git",
+          "/srv/my tests/t.git"}) {
         CHECK(checked_git_uri(uri) == uri);
     }
 }
@@ -21,7 +22,7 @@ TEST_CASE("what runs commands, options in disguise, relative paths and unknown s
     for (const char* uri :
          {"ext::sh -c id", "fd::3", "transport::address", "a::b", "ftp://example.org/t", "https://-oProxy/t",
           "-oProxyCommand=id:x", "user@-oProxyCommand=id:x", "relative/path", "./x", "ssh:///t", "://x",
-          "https://example.org/a b", "https://example.org/a\nb", "c:", "", "x"}) {
+          "https://example.org/a b", "https://example.org/a\nb", "/srv/a\nb", "c:", "", "x"}) {
         CAPTURE(uri);
         CHECK_THROWS_AS(checked_git_uri(uri), ProviderError);
     }

@@ -13,7 +13,8 @@ namespace vt::providers {
 namespace {
 
 constexpr std::size_t max_bytes = std::size_t{1} << 20;
-constexpr int max_references = 10;  // as configparser
+constexpr int max_depth = 10;                 // as configparser
+constexpr std::size_t max_references = 1000;  // in one value, those in referenced ones included
 
 std::string lower(std::string_view text) {
     std::string result(text);
@@ -130,11 +131,13 @@ std::optional<std::string> Ini::get(const std::string& section, const std::strin
     if (text == nullptr) {
         return std::nullopt;
     }
-    return interpolate(section, *text, 0);
+    std::size_t references = 0;
+    return interpolate(section, *text, 0, references);
 }
 
-std::string Ini::interpolate(const std::string& section, std::string_view text, int depth) const {
-    if (depth > max_references) {
+std::string Ini::interpolate(const std::string& section, std::string_view text, int depth,
+                             std::size_t& references) const {
+    if (depth > max_depth) {
         throw IniError(fmt::format("{}: section [{}]: %(…)s references nest too deep", name_, section));
     }
     std::string result;
@@ -160,7 +163,14 @@ std::string Ini::interpolate(const std::string& section, std::string_view text, 
         if (value == nullptr) {
             throw IniError(fmt::format("{}: section [{}]: %({})s leads nowhere", name_, section, key));
         }
-        result += interpolate(section, *value, depth + 1);
+        if (++references > max_references) {
+            throw IniError(fmt::format("{}: section [{}]: more than {} references in one value", name_,
+                                       section, max_references));
+        }
+        result += interpolate(section, *value, depth + 1, references);
+        if (result.size() > max_bytes) {
+            throw IniError(fmt::format("{}: section [{}]: a value is bigger than any file", name_, section));
+        }
         text.remove_prefix(end + 2);
     }
     return result;

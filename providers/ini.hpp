@@ -9,6 +9,7 @@
 
 #include "runner/support/error.hpp"
 
+#include <cstddef>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -36,14 +37,15 @@ class Ini {
     /// The names of all sections but `DEFAULT`, in their order.
     std::vector<std::string> sections() const;
     /// The value with its references replaced, from the section or from `[DEFAULT]`. Throws IniError if a
-    /// reference leads nowhere.
+    /// reference leads nowhere, or if there are more than any file needs.
     std::optional<std::string> get(const std::string& section, const std::string& key) const;
 
   private:
     using Values = std::map<std::string, std::string>;
 
     const std::string* raw(const std::string& section, const std::string& key) const;
-    std::string interpolate(const std::string& section, std::string_view text, int depth) const;
+    std::string interpolate(const std::string& section, std::string_view text, int depth,
+                            std::size_t& references) const;
 
     std::string name_;
     std::map<std::string, Values> sections_;

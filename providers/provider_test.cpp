@@ -46,6 +46,18 @@ TEST_CASE("ini: errors name file, line and text") {
     CHECK_THROWS_AS(Ini::parse("[a]\nx = 5%\n", "t.ini").get("a", "x"), IniError);
 }
 
+TEST_CASE("references that multiply are stopped") {
+    std::string text = "[a]\n";
+    for (int level = 0; level < 9; ++level) {
+        text += "k" + std::to_string(level) + " =";
+        for (int i = 0; i < 50; ++i) {
+            text += " %(k" + std::to_string(level + 1) + ")s";
+        }
+        text += "\n";
+    }
+    CHECK_THROWS_AS(Ini::parse(text + "k9 =\n", "t.ini").get("a", "k0"), IniError);
+}
+
 TEST_CASE("both spellings of a file URI name a directory, others do not") {
     CHECK(file_uri_path("file:///usr/share/t") == fs::path("/usr/share/t"));
     CHECK(file_uri_path("file://usr/share/t") == fs::path("/usr/share/t"));
@@ -136,4 +148,32 @@ TEST_CASE("a test's file: the provider's folders in the order of their names, na
     } catch (const TestNotFoundError& error) {
         CHECK(std::string(error.what()).find("near it are uptime") != std::string::npos);
     }
+}
+
+TEST_CASE("a key lies beside its definition, a URI is checked, secrets are not told") {
+    TempDirectory dir("provider");
+    fs::path ini = put(dir.path() / "a.ini", "[provider]\nuri: /srv/t.git\npubkey: keys/a.pub\n");
+    Provider provider = read_definition(ini, dir.path());
+    CHECK(provider.pubkey == dir.path() / "keys/a.pub");
+    CHECK_FALSE(provider.in_place());
+    ini = put(dir.path() / "b.ini", "[provider]\nuri: /srv/t.git\npubkey: /k/a.pub\n");
+    CHECK(read_definition(ini, dir.path()).pubkey == "/k/a.pub");
+    ini = put(dir.path() / "c.ini", "[provider]\nuri: ext::sh -c id\n");
+    CHECK_THROWS_AS(read_definition(ini, dir.path()), ProviderError);
+    CHECK(same_definition(
+        provider,
+        read_definition(put(dir.path() / "x/a.ini", "[provider]\nuri= /srv/t.git\npubkey: ../keys/a.pub\n"),
+                        dir.path())));
+}
+
+TEST_CASE("links that lead around do not make tests be found twice, or keep the search busy") {
+    TempDirectory dir("provider");
+    put(dir.path() / "t/generic/tests/hello.py");
+    fs::create_directory_symlink("..", dir.path() / "t/generic/tests/up");
+    fs::create_directory_symlink(".", dir.path() / "t/generic/here");
+    put(dir.path() / "test-providers.d/t.ini",
+        "[provider]\nuri: file://" + (dir.path() / "t").string() + "\n[generic]\nsubdir: generic\n");
+    std::vector<Provider> providers = load_providers(dir.path(), dir.path() / "none");
+    CHECK(find_test("hello", Params{{"provider", "t"}}, providers).path.filename() == "hello.py");
+    CHECK_THROWS_AS(find_test("absent", Params{{"provider", "t"}}, providers), TestNotFoundError);
 }
