@@ -136,6 +136,7 @@ class Place:
             timeout=60,
             check=False,
         )
+        assert done.returncode == 0 or "No tests match" in done.stderr or not done.stderr, done.stderr
         return done.stdout.split()
 
     def checkout(self, name="mine"):
@@ -169,7 +170,9 @@ class GitServer:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._processes = []
         self._sockets = []
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._threads = []
+        self._acceptor = threading.Thread(target=self._accept, daemon=True)
+        self._acceptor.start()
 
     def uri(self, repo):
         return f"git://127.0.0.1:{self._listener.getsockname()[1]}/{repo.bare.relative_to(self.base)}"
@@ -191,7 +194,8 @@ class GitServer:
             )
             self._processes.append(daemon)
             for pump in (self._ask, self._answer):
-                threading.Thread(target=pump, args=(connection, daemon), daemon=True).start()
+                self._threads.append(threading.Thread(target=pump, args=(connection, daemon), daemon=True))
+                self._threads[-1].start()
 
     @staticmethod
     def _ask(connection, daemon):
@@ -216,14 +220,21 @@ class GitServer:
             pass
 
     def stop(self):
-        self._listener.close()
+        """Ends all threads before a descriptor is closed: its number may soon be another server's."""
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._acceptor.join()
         for connection in self._sockets:
-            connection.close()
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # the other side was quicker
         for process in self._processes:
             process.kill()
             process.wait()
-            process.stdin.close()
-            process.stdout.close()
+        for thread in self._threads:
+            thread.join()
+        for file in [self._listener, *self._sockets, *[p.stdin for p in self._processes], *[p.stdout for p in self._processes]]:
+            file.close()
 
 
 class Gpg:
@@ -245,10 +256,18 @@ class Gpg:
             **options,
         ).stdout
 
-    def key(self, user, expires="never"):
-        """Makes a key that can sign; its user id."""
-        self._gpg("--quick-generate-key", f"{user} <{user}@example.org>", "ed25519", "sign", expires)
+    def key(self, user, expires="never", when=None):
+        """Makes a key that can sign, now or at another time; its user id."""
+        clock = ["--faked-system-time", when] if when else []
+        self._gpg(*clock, "--quick-generate-key", f"{user} <{user}@example.org>", "ed25519", "sign", expires)
         return f"{user}@example.org"
+
+    def revoke(self, user):
+        """Imports the revocation certificate that came with the key."""
+        lines = self._gpg("--list-keys", "--with-colons", user).decode().splitlines()
+        fingerprint = next(line.split(":")[9] for line in lines if line.startswith("fpr"))
+        text = (self.home / "openpgp-revocs.d" / f"{fingerprint}.rev").read_text()
+        self._gpg("--import", input=text.replace(":-----BEGIN", "-----BEGIN").encode())
 
     def export(self, user, path, armored=True):
         path.write_bytes(self._gpg("--export", *(["--armor"] if armored else []), user))
