@@ -2,17 +2,16 @@
 #include "runner/net/ports.hpp"
 
 #include "runner/support/error.hpp"
-#include "runner/support/file.hpp"
-#include "runner/support/unique_fd.hpp"
 
-#include <array>
 #include <cerrno>
+#include <cstddef>
 #include <random>
 
 #include <fmt/core.h>
 #include <netinet/in.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 namespace vt {
 
@@ -35,6 +34,27 @@ bool bindable(std::uint16_t port) {
            ::listen(fd.get(), 1) == 0;
 }
 
+/// The socket that stands for \p port; none if another has it.
+UniqueFd lease(std::uint16_t port) {
+    UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!fd) {
+        throw SystemError("make a socket", errno);
+    }
+    // A name that begins with a zero byte is abstract (unix(7)), and as long as the address says.
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    const auto name = fmt::format("avocado-vt/port/{}", port);
+    name.copy(address.sun_path + 1, sizeof address.sun_path - 1);
+    const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+    if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0) {
+        if (errno != EADDRINUSE) {
+            throw SystemError(fmt::format("lease port {}", port), errno);
+        }
+        fd.reset();
+    }
+    return fd;
+}
+
 std::uint32_t random_number() {
     std::uint32_t number = 0;
     if (::getrandom(&number, sizeof number, 0) != static_cast<ssize_t>(sizeof number)) {
@@ -45,21 +65,17 @@ std::uint32_t random_number() {
 
 }  // namespace
 
-PortLease PortLease::take(const std::filesystem::path& locks_dir, std::uint16_t first, std::uint16_t last,
-                          const std::string& holder) {
+PortLease PortLease::take(std::uint16_t first, std::uint16_t last) {
     if (first == 0 || last < first) {
         throw Error(fmt::format("no ports from {} to {} to choose from", first, last));
     }
-    make_private_directory(locks_dir);
     const std::uint32_t count = std::uint32_t{last} - first + 1;
     // Starting anywhere keeps tasks that start together from queueing for the same numbers.
     const std::uint32_t start = random_number() % count;
     for (std::uint32_t i = 0; i < count; ++i) {
         const auto port = static_cast<std::uint16_t>(first + (start + i) % count);
-        auto lock =
-            FileLock::try_take(locks_dir / fmt::format("port-{}", port), FileLock::Mode::exclusive, holder);
-        if (lock && bindable(port)) {
-            return {port, std::move(*lock)};
+        if (auto name = lease(port); name && bindable(port)) {
+            return {port, std::move(name)};
         }
     }
     throw Error(

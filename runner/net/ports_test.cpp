@@ -2,7 +2,6 @@
 #include "runner/net/ports.hpp"
 
 #include "runner/support/error.hpp"
-#include "runner/support/file.hpp"
 
 #include <set>
 #include <vector>
@@ -12,19 +11,18 @@
 namespace vt {
 
 TEST_CASE("leased ports differ, and a port comes back with its lease") {
-    const TempDirectory dir("ports_test");
     std::set<std::uint16_t> seen;
     {
         std::vector<PortLease> leases;
         for (int i = 0; i < 4; ++i) {
-            leases.push_back(PortLease::take(dir.path(), 45210, 45213, "test"));
+            leases.push_back(PortLease::take(45210, 45213));
             seen.insert(leases.back().port());
         }
         CHECK(seen.size() == 4);
-        CHECK_THROWS_WITH_AS(PortLease::take(dir.path(), 45210, 45213, "test"),
-                             doctest::Contains("no port from 45210 to 45213"), Error);
+        CHECK_THROWS_WITH_AS(PortLease::take(45210, 45213), doctest::Contains("no port from 45210 to 45213"),
+                             Error);
     }
-    CHECK(seen.contains(PortLease::take(dir.path(), 45210, 45213, "test").port()));
+    CHECK(seen.contains(PortLease::take(45210, 45213).port()));
 }
 
 TEST_CASE("MAC addresses") {

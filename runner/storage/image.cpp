@@ -16,6 +16,8 @@
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
+#include <sys/stat.h>
+#include <unistd.h>
 
 namespace vt {
 
@@ -330,28 +332,49 @@ fs::path Image::qemu_img(const Params& params) {
 
 namespace {
 
-/// The lock's name comes from the resolved path, so that two names of one file meet. Not from the inode: a
-/// restored image is a new file under the old name.
-fs::path lock_path(const Image& image, const fs::path& locks_dir) {
-    make_private_directory(locks_dir);
-    std::error_code error;
-    auto path = fs::weakly_canonical(image.path(), error);
-    if (error) {
-        path = image.path();
+/// Whether other users (but root) are kept out of \p path by a directory above it.
+bool closed_to_others(const fs::path& path) {
+    for (fs::path dir = path.parent_path();; dir = dir.parent_path()) {
+        struct stat info {};
+        if (::stat(dir.c_str(), &info) == 0 && info.st_uid == ::geteuid() && (info.st_mode & 0011) == 0) {
+            return true;
+        }
+        if (dir == dir.root_path() || dir.empty()) {
+            return false;
+        }
     }
-    return locks_dir / fmt::format("image-{:016x}", std::hash<std::string>{}(path.native()));
 }
 
 }  // namespace
 
-ImageLock ImageLock::take(const Image& image, const fs::path& locks_dir, FileLock::Mode mode,
-                          const std::string& holder, const Deadline& deadline) {
-    return ImageLock(FileLock::take(lock_path(image, locks_dir), mode, holder, deadline));
+fs::path ImageLock::path_for(const Image& image) {
+    // By the resolved path, so that two names of one file meet; not by the inode, as a restored image is a
+    // new file under the old name.
+    std::error_code error;
+    auto path = fs::weakly_canonical(image.path(), error);
+    if (error) {
+        path = fs::absolute(image.path());
+    }
+    const auto hash = std::hash<std::string>{}(path.native());
+    if (closed_to_others(path)) {
+        try {
+            return RuntimeDirs::user_locks() / fmt::format("image-{:016x}", hash);
+        } catch (const Error& problem) {  // somebody else made a directory of that name
+            log::warning("image locks are open to all users: {}", problem.what());
+        }
+    }
+    return RuntimeDirs::host() / fmt::format("avocado-vt-image-{:016x}", hash);
 }
 
-std::optional<ImageLock> ImageLock::try_take(const Image& image, const fs::path& locks_dir,
-                                             FileLock::Mode mode, const std::string& holder) {
-    auto lock = FileLock::try_take(lock_path(image, locks_dir), mode, holder);
+ImageLock ImageLock::take(const Image& image, FileLock::Mode mode, const std::string& holder,
+                          const Deadline& deadline) {
+    return ImageLock(FileLock::take(path_for(image), mode, holder, deadline,
+                                    fmt::format("image {} ({})", image.name(), image.path().native())));
+}
+
+std::optional<ImageLock> ImageLock::try_take(const Image& image, FileLock::Mode mode,
+                                             const std::string& holder) {
+    auto lock = FileLock::try_take(path_for(image), mode, holder);
     if (!lock) {
         return std::nullopt;
     }

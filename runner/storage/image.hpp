@@ -110,20 +110,22 @@ class Image {
     bool raw_device_ = false;
 };
 
-/// The lock that keeps two tests (of any job) from writing one image.
+/// The lock that keeps two tests (of any job, of any user) from writing one image.
 class ImageLock {
   public:
-    /// Waits for the exclusive lock on \p image. The lock file lies in \p locks_dir and is named by the
-    /// image's device and inode or path, so that two names of one file meet. Throws TimeoutError naming the
-    /// holder.
-    static ImageLock take(const Image& image, const std::filesystem::path& locks_dir, FileLock::Mode mode,
-                          const std::string& holder, const Deadline& deadline);
+    /// Waits for the lock on \p image. Throws TimeoutError naming the holder.
+    static ImageLock take(const Image& image, FileLock::Mode mode, const std::string& holder,
+                          const Deadline& deadline);
     /// The lock if it is free.
-    static std::optional<ImageLock> try_take(const Image& image, const std::filesystem::path& locks_dir,
-                                             FileLock::Mode mode, const std::string& holder);
+    static std::optional<ImageLock> try_take(const Image& image, FileLock::Mode mode,
+                                             const std::string& holder);
+    /// Its file: named by the image's path, so that two names of one file meet, in a directory that all users
+    /// share. Only where a directory keeps all others out of the image it is in the user's own, where they
+    /// cannot hold it to annoy.
+    static std::filesystem::path path_for(const Image& image);
 
   private:
-    explicit ImageLock(FileLock lock) : lock_(std::move(lock)) {}
+    explicit ImageLock(FileLock lock) : lock_(std::move(lock)) { lock_.remove_on_release(); }
     FileLock lock_;
 };
 

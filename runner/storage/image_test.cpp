@@ -117,14 +117,34 @@ TEST_CASE("one image has one lock, whatever way leads to it") {
     fs::create_symlink("a.qcow2", data.dir.path() / "images/b.qcow2");
     Params other = data.params;
     other.set("image_name", "images/b");
-    const auto locks = data.dir.path() / "locks";
-    const auto held = ImageLock::try_take(data.image(), locks, FileLock::Mode::exclusive, "one");
-    REQUIRE(held);
-    CHECK(!ImageLock::try_take(Image::from_params(other, "image1", data.dir.path()), locks,
-                               FileLock::Mode::exclusive, "two"));
-    CHECK_THROWS_WITH_AS(
-        ImageLock::take(data.image(), locks, FileLock::Mode::shared, "three", Deadline::after(Seconds{0.05})),
-        doctest::Contains("one"), TimeoutError);
+    const TempDirectory host("vt-test-");
+    ::setenv("AVOCADO_VT_HOST_DIR", host.path().c_str(), 1);
+    for (const mode_t mode : {0700, 0755}) {
+        CAPTURE(mode);
+        REQUIRE(::chmod(data.dir.path().c_str(), mode) == 0);
+        const auto second = Image::from_params(other, "image1", data.dir.path());
+        {
+            const auto held = ImageLock::try_take(data.image(), FileLock::Mode::exclusive, "one");
+            REQUIRE(held);
+            CHECK(fs::exists(ImageLock::path_for(second)));
+            CHECK(!ImageLock::try_take(second, FileLock::Mode::exclusive, "two"));
+            CHECK_THROWS_WITH_AS(ImageLock::take(data.image(), FileLock::Mode::shared, "three",
+                                                 Deadline::after(Seconds{0.05})),
+                                 doctest::Contains("for image image1"), TimeoutError);
+        }
+        CHECK(!fs::exists(ImageLock::path_for(second)));
+    }
+    ::unsetenv("AVOCADO_VT_HOST_DIR");
+}
+
+TEST_CASE("the lock of an image that others can reach lies where they see it") {
+    const DataDir data;
+    const TempDirectory host("vt-test-");
+    ::setenv("AVOCADO_VT_HOST_DIR", host.path().c_str(), 1);
+    CHECK(ImageLock::path_for(data.image()).parent_path().filename() == "locks");
+    REQUIRE(::chmod(data.dir.path().c_str(), 0755) == 0);
+    CHECK(ImageLock::path_for(data.image()).parent_path() == host.path());
+    ::unsetenv("AVOCADO_VT_HOST_DIR");
 }
 
 }  // namespace vt

@@ -36,6 +36,8 @@ struct ProcessId {
     static ProcessId of(pid_t pid);
     /// True while that very process runs (a zombie does not).
     bool alive() const;
+    /// The number of its parent; 0 if it has ended.
+    pid_t parent() const;
     auto operator<=>(const ProcessId&) const = default;
 };
 

@@ -11,9 +11,10 @@
 namespace vt {
 namespace {
 
-/// State and start time of a process from its /proc/PID/stat; state 0 if there is none.
+/// State, parent and start time of a process from its /proc/PID/stat; state 0 if there is none.
 struct ProcStat {
     char state = 0;
+    pid_t parent = 0;
     std::uint64_t start_time = 0;
 };
 
@@ -33,6 +34,7 @@ ProcStat read_stat(pid_t pid) {
     ProcStat stat;
     if (fields.size() > 19) {
         stat.state = fields[0][0];
+        std::from_chars(fields[1].data(), fields[1].data() + fields[1].size(), stat.parent);
         const auto& start = fields[19];
         std::from_chars(start.data(), start.data() + start.size(), stat.start_time);
     }
@@ -48,6 +50,11 @@ ProcessId ProcessId::of(pid_t pid) {
 bool ProcessId::alive() const {
     const auto stat = read_stat(pid);
     return stat.state != 0 && stat.state != 'Z' && stat.state != 'X' && stat.start_time == start_time;
+}
+
+pid_t ProcessId::parent() const {
+    const auto stat = read_stat(pid);
+    return stat.start_time == start_time ? stat.parent : 0;
 }
 
 }  // namespace vt

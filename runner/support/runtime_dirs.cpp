@@ -59,6 +59,34 @@ RuntimeDirs RuntimeDirs::make(const fs::path& override_base) {
     return {base};
 }
 
+fs::path RuntimeDirs::host() {
+    auto dir = directory_from_environment("AVOCADO_VT_HOST_DIR");
+    if (dir.empty()) {
+        dir = "/tmp";
+    }
+    struct stat info {};
+    if (::stat(dir.c_str(), &info) != 0) {
+        throw SystemError("cannot look at " + dir.string(), errno);
+    }
+    const bool trusted = info.st_uid == 0 || info.st_uid == ::geteuid();
+    if (!trusted || ((info.st_mode & 0022) != 0 && (info.st_mode & S_ISVTX) == 0)) {
+        throw Error(
+            fmt::format("{} should be root's or the calling user's, and have the sticky bit if others may "
+                        "write there; it is "
+                        "owned by user {} with mode {:o}. Name another place in AVOCADO_VT_HOST_DIR",
+                        dir.string(), info.st_uid, info.st_mode & 07777));
+    }
+    return dir;
+}
+
+fs::path RuntimeDirs::user_locks() {
+    const auto dir = host() / fmt::format("avocado-vt-{}", ::geteuid());
+    make_private_directory(dir);
+    check_private(dir);
+    make_private_directory(dir / "locks");
+    return dir / "locks";
+}
+
 fs::path RuntimeDirs::job_path(const std::string& job_id) const {
     // A job's identifier comes from the command line: only its harmless characters become a path.
     std::string name;

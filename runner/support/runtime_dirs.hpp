@@ -4,8 +4,9 @@
 ///
 /// Everything is below one private directory per user: `$XDG_RUNTIME_DIR/avocado-vt`, else
 /// `/tmp/avocado-vt-UID` after a check that it is ours and 0700. Paths are short, as socket paths end at 107
-/// bytes. Host-wide locks, which must be seen by every user, lie in `/var/lock` (or `/tmp`) and carry no
-/// secret.
+/// bytes. Locks that every user of the host must see lie in `/tmp` under names that begin with `avocado-vt-`,
+/// and carry no secret. Not in `/var/lock`, which some distributions let only root write; two users must
+/// not look in two places.
 #pragma once
 
 #include <filesystem>
@@ -25,6 +26,11 @@ struct RuntimeDirs {
     std::filesystem::path journal() const { return base / "journal"; }
     std::filesystem::path locks() const { return base / "locks"; }
     std::filesystem::path cache() const { return base / "cache"; }
+    /// The directory of what all users of the host share: `/tmp`, or what the environment variable
+    /// AVOCADO_VT_HOST_DIR names. Throws Error if somebody untrusted could remove others' files there.
+    static std::filesystem::path host();
+    /// The calling user's own directory for locks, the same for all his sessions, made private. Throws Error.
+    static std::filesystem::path user_locks();
     /// Where the directory of job \p job_id is (its first 12 characters are used).
     std::filesystem::path job_path(const std::string& job_id) const;
     /// That directory, made private.

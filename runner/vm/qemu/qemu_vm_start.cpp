@@ -134,8 +134,7 @@ void QemuVm::place_network(Running& run) const {
                 nic.name, name_, *obstacle);
         }
         for (const auto& [redir, port] : nic.redirs) {
-            run.leases.push_back(
-                PortLease::take(context_.dirs.locks(), first_port, last_port, context_.holder));
+            run.leases.push_back(PortLease::take(first_port, last_port));
             run.placement.forwarded[nic.name][redir] = run.leases.back().port();
         }
     }
