@@ -231,11 +231,23 @@ void fill_context(TestContext& context, BodyContext& body, const std::vector<pro
     make_private_directory(context.outputdir);
 }
 
+/// A limit that is no number is refused before anything is waited for.
+void check_limit(const Params& params) {
+    params.get_double("test_timeout", 0);
+}
+
 /// The supervisor ends a test that takes longer than its parameters allow.
 void announce_limit(const Params& params, nrunner::BodyChannel& channel) {
     if (!params.get("test_timeout").empty()) {
         channel.time_limit(Seconds(params.get_double("test_timeout")), "test_timeout");
     }
+}
+
+/// The test's place among those of its job, by the supervisor's process, which is the one that Avocado knows.
+std::shared_ptr<JobTests> join_job(BodyContext& body, const TestContext& context) {
+    const JobTest self{context.name, context.params.get("name"), context.id, ProcessId::of(::getppid())};
+    // Not in context.vm.job_dir, which may be several jobs'.
+    return std::make_shared<JobTests>(context.vm.dirs.job(job_identity(body.task())), self, body.job_owner());
 }
 
 TestResult to_result(const TestVerdict& verdict) {
@@ -250,10 +262,12 @@ TestVerdict run(BodyContext& body) {
     TestContext context;
     auto resolved = resolve(body.task().runnable, dirs);
     context.params = std::move(resolved.params);
-    announce_limit(context.params, body.channel());
+    check_limit(context.params);
     const auto files =
         providers::find_tests(context.params, resolved.data_dir, InstallDirs::find().builtin_provider());
-    auto job_dir_entry = outlives_job(body.task().runnable) ? JournalEntry() : answer_for_job_dir(body, dirs);
+    const bool placed = directory_there(text_setting(body.task().runnable, "vt.common.tmp_dir"));
+    auto job_dir_entry =
+        no_cleanup(body.task().runnable) && !placed ? JournalEntry() : answer_for_job_dir(body, dirs);
     try {
         context.vm = make_vm_context(body, dirs, resolved.data_dir);
     } catch (...) {
@@ -262,13 +276,20 @@ TestVerdict run(BodyContext& body) {
     }
     WorkDirectory workdir(context.vm);
     fill_context(context, body, files, workdir.path());
+    context.job_tests = join_job(body, context);
+    if (placed) {
+        // No guardian is there for what the job has beside its machines: it goes when Avocado is gone.
+        job_dir_entry.abandon();
+    }
+    context.waits_are_over = [&] { announce_limit(context.params, body.channel()); };
     const auto test = load_tests(files);
     context.no_cleanup = no_cleanup(body.task().runnable);
-    Env env(context.vm.job_dir / "env.json", context.vm);
+    Env env(context.vm.job_dir / "env.json", context.vm, context.parallel);
     // No on_stop(): a test that is told to end ends by SIGKILL. Its machines go at once with its lease of
     // them, which the guardian sees, and the journal has the rest; taking them down here would race the
     // test's own thread.
     auto verdict = run_test(context, env, test);
+    context.job_tests->ended(std::string(test_status_name(verdict.status)));
     if (context.no_cleanup) {
         workdir.leave(context.vm);
     }

@@ -5,6 +5,7 @@
 #include "runner/support/file.hpp"
 #include "runner/support/file_lock.hpp"
 #include "runner/support/log.hpp"
+#include "runner/support/strings.hpp"
 #include "runner/vm/qemu/qemu_vm.hpp"
 
 #include <map>
@@ -53,29 +54,73 @@ struct Env::Impl {
     std::set<std::string> ours;  ///< names of VMs that we had at any time: their entries are ours to write
     nlohmann::json values = nlohmann::json::object();
     std::set<std::string> changed;  ///< keys of values that we set or erased
+    bool shared = false;            ///< other tasks may have VMs of this environment at the same time
+    std::map<std::string, FileLock> leases;  ///< by VM
+
+    fs::path lease_file(const std::string& name) const {
+        return file.native() + ".lease-" + replace_all(name, "/", "_");
+    }
 
     FileLock lock() const {
         return FileLock::take(file.native() + ".lock", FileLock::Mode::exclusive, context.holder,
                               Deadline::after(Seconds{60}));
     }
+
+    nlohmann::json read() const {
+        const auto guard = lock();
+        return read_env(file);
+    }
 };
 
-Env::Env(fs::path file, VmContext context) : impl_(std::make_unique<Impl>()) {
+Env::Env(fs::path file, VmContext context, bool parallel) : impl_(std::make_unique<Impl>()) {
     impl_->file = std::move(file);
     impl_->context = std::move(context);
-    nlohmann::json json;
-    {
-        const auto lock = impl_->lock();
-        json = read_env(impl_->file);
-    }
+    impl_->shared = parallel || impl_->context.outlives_job;
+    const auto json = impl_->read();
     impl_->values = json["values"];
     for (const auto& [name, entry] : json["vms"].items()) {
-        if (!entry.is_object() || entry.value("type", "") != "qemu" || !entry.contains("state")) {
+        if (parallel) {
             continue;
         }
-        if (auto vm = qemu::adopt_vm(name, Params(), entry["state"].dump(), impl_->context)) {
-            register_vm(std::move(vm));
+        if (impl_->shared) {
+            auto lease =
+                FileLock::try_take(impl_->lease_file(name), FileLock::Mode::exclusive, impl_->context.holder);
+            if (!lease) {
+                continue;  // a test of another job has it
+            }
+            impl_->leases.emplace(name, std::move(*lease));
         }
+        adopt(name, entry);
+    }
+}
+
+void Env::adopt(const std::string& name, const nlohmann::json& entry) {
+    if (!entry.is_object() || entry.value("type", "") != "qemu" || !entry.contains("state")) {
+        return;
+    }
+    if (auto vm = qemu::adopt_vm(name, Params(), entry["state"].dump(), impl_->context)) {
+        register_vm(std::move(vm));
+    }
+}
+
+bool Env::knows(const std::string& name) const {
+    return impl_->read()["vms"].contains(name);
+}
+
+bool Env::leased(const std::string& name) const {
+    return !impl_->shared || impl_->leases.contains(name);
+}
+
+void Env::lease(const std::string& name) {
+    if (leased(name)) {
+        return;
+    }
+    impl_->leases.emplace(
+        name, FileLock::take(impl_->lease_file(name), FileLock::Mode::exclusive, impl_->context.holder,
+                             Deadline::never(), "VM " + name + " of this job"));
+    const auto json = impl_->read();
+    if (const auto entry = json["vms"].find(name); entry != json["vms"].end()) {
+        adopt(name, *entry);
     }
 }
 
@@ -152,6 +197,9 @@ void Env::save() {
     auto json = read_env(impl_->file);
     auto& vms = json["vms"];
     for (const auto& name : impl_->ours) {
+        if (!leased(name)) {
+            continue;  // nobody else's business
+        }
         vms.erase(name);
         const auto vm = impl_->vms.find(name);
         if (vm != impl_->vms.end() && !vm->second->is_dead()) {

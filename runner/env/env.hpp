@@ -4,7 +4,8 @@
 ///
 /// A JSON file in the job's directory: the VMs that still run, each with what it takes to adopt it, and an
 /// opaque section for what Python tests put into `env[...]`. Tasks that run at once see the same file; a VM
-/// is leased by one of them.
+/// is leased by one of them: who wants one that is kept, or means to keep one, has it by its name for himself
+/// until his end. A VM without a lease is the test's own, whatever others call theirs.
 #pragma once
 
 #include "cfg/params.hpp"
@@ -25,7 +26,9 @@ class Env {
   public:
     /// Reads \p file (nothing yet: an empty environment) and adopts the VMs that the guardian still holds. A
     /// damaged file is set aside as FILE.damaged with a warning.
-    Env(std::filesystem::path file, VmContext context);
+    /// \param parallel tasks of the job run at once: VMs are adopted by lease() only, and others stay as they
+    /// are. Where VMs outlive jobs (VmContext::outlives_job), those that no other job's test has are adopted.
+    Env(std::filesystem::path file, VmContext context, bool parallel = false);
     ~Env();
     Env(const Env&) = delete;
     Env& operator=(const Env&) = delete;
@@ -33,6 +36,12 @@ class Env {
     /// The VM, or nothing.
     std::shared_ptr<Vm> get_vm(const std::string& name);
     std::vector<std::shared_ptr<Vm>> get_all_vms();
+    /// Whether an earlier task left a VM called \p name (which may have ended since).
+    bool knows(const std::string& name) const;
+    /// Whether \p name is this task's, by a lease or since tasks do not run at once.
+    bool leased(const std::string& name) const;
+    /// Waits until no other task has the VMs called \p name, and adopts the one that is there, if any.
+    void lease(const std::string& name);
     /// Makes a VM of the parameters' `vm_type` and registers it; replaces one of the same name.
     std::shared_ptr<Vm> create_vm(const Params& params, const std::string& name);
     void register_vm(std::shared_ptr<Vm> vm);
@@ -49,6 +58,8 @@ class Env {
     const VmContext& context() const;
 
   private:
+    void adopt(const std::string& name, const nlohmann::json& entry);
+
     struct Impl;
     std::unique_ptr<Impl> impl_;
 };

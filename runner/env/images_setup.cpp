@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Images before and after a test: upstream's rules, and the locks that make them safe between tests.
+// Images before and after a test, by upstream's rules. The test holds their locks by then (turn_setup.cpp).
+#include "runner/env/image_work.hpp"
 #include "runner/env/setup.hpp"
-#include "runner/storage/image.hpp"
 #include "runner/support/log.hpp"
-
-#include <algorithm>
-#include <set>
 
 #include <fmt/core.h>
 
@@ -19,14 +16,6 @@ constexpr Seconds check_patience{600};
 bool yes(const Params& params, std::string_view key, std::string_view fallback = "no") {
     return params.get(key, fallback) == "yes";
 }
-
-/// One image of one VM, and the lock on it while the test lasts.
-struct ImageWork {
-    std::string vm;  ///< empty where the test has no VMs
-    Image image;
-    std::optional<ImageLock> lock;
-    bool overlaid = false;  ///< writes go to a throw-away overlay, the image itself stays as it is
-};
 
 /// Keeps a running machine paused while somebody works on its image.
 class PausedVm {
@@ -56,20 +45,13 @@ class PausedVm {
 
 class ImagesSetup : public Setup {
   public:
-    explicit ImagesSetup(const SetupScope& scope) : scope_(scope) {}
+    explicit ImagesSetup(const SetupScope& scope) : scope_(scope), works_(scope.images) {}
 
     std::string_view name() const override { return "images"; }
 
     void set_up() override {
-        if (yes(params(), "skip_image_processing") || yes(params(), "not_preprocess")) {
-            return;
-        }
-        const auto vms = params().objects("vms");
-        if (vms.empty()) {
-            set_up_images("");
-        }
-        for (const auto& vm : vms) {
-            set_up_images(vm);
+        for (const auto& work : works_) {
+            set_up_image(work);
         }
     }
 
@@ -85,7 +67,8 @@ class ImagesSetup : public Setup {
                 }
             }
         };
-        for (auto& work : works_) {
+        for (std::size_t i = 0; i < begun_; ++i) {
+            const ImageWork& work = works_[i];
             if (scope_.test.no_cleanup) {
                 log::info("Image {} is left as it is: {} (vt.debug.no_cleanup)", work.image.name(),
                           work.image.path().native());
@@ -102,7 +85,6 @@ class ImagesSetup : public Setup {
             });
             keep_going([&] { clean_up_image(work, damaged); });
         }
-        works_.clear();
         if (first) {
             std::rethrow_exception(first);
         }
@@ -121,50 +103,27 @@ class ImagesSetup : public Setup {
         return machine && !machine->is_dead();
     }
 
-    void set_up_images(const std::string& vm) {
-        const Params vm_view = vm.empty() ? params() : params().object_params(vm);
-        if (vm_view.get("vm_type", "qemu") != "qemu") {
-            return;
-        }
-        for (const auto& name : vm_view.objects("images")) {
-            const Params image_view = vm_view.object_params(name);
-            if (image_view.get("image_name").empty()) {
-                continue;
-            }
-            ImageWork work{vm, Image::from_params(image_view, name, scope_.test.datadir), {}, false};
-            if (!std::any_of(works_.begin(), works_.end(), [&](const ImageWork& other) {
-                    return other.image.path() == work.image.path();
-                })) {
-                set_up_image(std::move(work), image_view);
-            }
-        }
-    }
-
-    void set_up_image(ImageWork work, const Params& view) {
+    void set_up_image(const ImageWork& work) {
+        const Image& image = work.image;
         if (vm_runs(work.vm)) {
             // A machine that an earlier test left: its image is in use, and was prepared then.
-            log::debug("Image {} is in use by {}, which still runs", work.image.name(), work.vm);
-            works_.push_back(std::move(work));
+            log::debug("Image {} is in use by {}, which still runs", image.name(), work.vm);
+            ++begun_;
             return;
         }
-        if (overlay_will_do(work, view)) {
-            take_lock(work, FileLock::Mode::shared);
-            refuse_used(work.image);
-            work.overlaid = true;
-            params().set(fmt::format("image_snapshot_{}_{}", work.image.name(), work.vm), "yes");
+        refuse_used(image);
+        ++begun_;
+        if (work.overlaid) {
+            params().set(fmt::format("image_snapshot_{}_{}", image.name(), work.vm), "yes");
             log::debug("Image {} is restored after the test anyway: it gets a throw-away overlay",
-                       work.image.name());
-            works_.push_back(std::move(work));
+                       image.name());
             return;
         }
-        take_lock(work, FileLock::Mode::exclusive);
-        refuse_used(work.image);
-        const Image image = work.image;
-        works_.push_back(std::move(work));
-        if (yes(view, "backup_image_before_testing")) {
+        const Params image_view = view(work.vm, image.name());
+        if (yes(image_view, "backup_image_before_testing")) {
             image.backup();
         }
-        if (yes(view, "force_create_image") || (yes(view, "create_image") && !image.exists())) {
+        if (yes(image_view, "force_create_image") || (yes(image_view, "create_image") && !image.exists())) {
             image.create(Deadline::after(create_patience));
         }
     }
@@ -177,24 +136,6 @@ class ImagesSetup : public Setup {
                             "for its end or end it",
                             image.name(), image.path().native()));
         }
-    }
-
-    /// Tests that may run at once share an image by overlays, where the image is restored anyway
-    /// and the test neither creates, removes nor chains it, and leaves no machine behind.
-    bool overlay_will_do(const ImageWork& work, const Params& view) const {
-        const bool restored = yes(view, "restore_image_after_testing") || yes(view, "restore_image");
-        const bool made =
-            yes(view, "force_create_image") || (yes(view, "create_image") && !work.image.exists());
-        return scope_.test.parallel && !work.vm.empty() && restored && !made &&
-               !yes(view, "remove_image", "yes") && !yes(view, "backup_image_after_testing_passed") &&
-               view.get("image_chain").empty() && !work.image.raw_device() && yes(view, "kill_vm") &&
-               work.image.exists();
-    }
-
-    void take_lock(ImageWork& work, FileLock::Mode mode) {
-        const Seconds patience{params().get_double("test_timeout", 14400)};
-        work.lock = ImageLock::take(work.image, scope_.test.vm.dirs.locks(), mode, scope_.test.vm.holder,
-                                    Deadline::after(patience));
     }
 
     void check(const ImageWork& work) {
@@ -241,7 +182,8 @@ class ImagesSetup : public Setup {
     }
 
     SetupScope scope_;
-    std::vector<ImageWork> works_;
+    std::vector<ImageWork>& works_;
+    std::size_t begun_ = 0;  ///< so many of them are ours to clean up
 };
 
 }  // namespace

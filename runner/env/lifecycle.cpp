@@ -74,7 +74,7 @@ class Run {
 
     TestVerdict operator()(const TestFunction& body) {
         log_params(test_.params);
-        const auto setups = make_setups({test_, env_, verdict_});
+        const auto setups = make_setups({test_, env_, verdict_, images_});
         std::size_t begun = 0;
         attempt([&] {
             for (const auto& setup : setups) {
@@ -213,6 +213,7 @@ class Run {
     TestContext& test_;
     Env& env_;
     TestVerdict verdict_;
+    std::vector<ImageWork> images_;
     bool started_ = false;
 };
 
@@ -221,6 +222,7 @@ class Run {
 std::vector<std::unique_ptr<Setup>> make_setups(const SetupScope& scope) {
     std::vector<std::unique_ptr<Setup>> setups;
     setups.push_back(make_demands_setup(scope));
+    setups.push_back(make_turn_setup(scope));
     setups.push_back(make_commands_setup(scope));
     setups.push_back(make_images_setup(scope));
     setups.push_back(make_vms_setup(scope));

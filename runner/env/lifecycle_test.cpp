@@ -21,7 +21,10 @@ struct Surroundings {
         context.datadir = job.dir();
         context.logdir = job.context().log_dir;
         context.vm = job.context();
+        // Not the host's own: nothing that runs there is waited for.
+        ::setenv("AVOCADO_VT_HOST_DIR", job.dir().c_str(), 1);
     }
+    ~Surroundings() { ::unsetenv("AVOCADO_VT_HOST_DIR"); }
 
     TestVerdict run(const TestFunction& body = [](TestContext&, Env&) {}) {
         Env env(job.dir() / "env.json", job.context());

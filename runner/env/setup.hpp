@@ -8,6 +8,7 @@
 #pragma once
 
 #include "runner/env/env.hpp"
+#include "runner/env/image_work.hpp"
 #include "runner/env/test_context.hpp"
 
 #include <memory>
@@ -34,6 +35,7 @@ struct SetupScope {
     TestContext& test;
     Env& env;
     const TestVerdict& verdict;
+    std::vector<ImageWork>& images;  ///< what the turn has locked
 };
 
 /// The setups of a test in their order.
@@ -41,9 +43,11 @@ std::vector<std::unique_ptr<Setup>> make_setups(const SetupScope& scope);
 
 std::unique_ptr<Setup> make_demands_setup(
     const SetupScope& scope);  ///< requires_root, cmds_installed_host, …
+std::unique_ptr<Setup> make_turn_setup(
+    const SetupScope& scope);  ///< waits: tests it depends on, VMs, image locks, memory, the host
 std::unique_ptr<Setup> make_commands_setup(const SetupScope& scope);  ///< pre_command, post_command
 std::unique_ptr<Setup> make_images_setup(
-    const SetupScope& scope);  ///< locks, backup, creation; check, restore, removal
+    const SetupScope& scope);  ///< backup, creation; check, restore, removal
 std::unique_ptr<Setup> make_vms_setup(const SetupScope& scope);  ///< start; kill or keep
 
 }  // namespace vt

@@ -4,11 +4,13 @@
 #pragma once
 
 #include "cfg/params.hpp"
+#include "runner/env/job_tests.hpp"
 #include "runner/env/test_status.hpp"
 #include "runner/vm/vm.hpp"
 
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -40,11 +42,13 @@ struct TestContext {
     std::filesystem::path logdir;     ///< results of this test; debugdir and resultsdir are the same
     std::filesystem::path outputdir;  ///< logdir/data
     std::filesystem::path workdir;
-    VmContext vm;                 ///< what VMs need
-    bool parallel = false;        ///< other tests of this job may run beside it
+    VmContext vm;                         ///< what VMs need
+    bool parallel = false;                ///< other tests of this job may run beside it
+    std::shared_ptr<JobTests> job_tests;  ///< what else this job has started; may be empty
     bool no_cleanup = false;      ///< vt.debug.no_cleanup: machines and images stay as the test leaves them
     bool omit_data_loss = false;  ///< vt.omit_data_loss: a closed descriptor fails no test that is cleaned up
 
+    std::function<void()> waits_are_over;               ///< the test's time begins to count; may be empty
     std::function<void(std::string_view)> whiteboard;   ///< adds a line; may be empty
     std::vector<std::function<void()>> exit_functions;  ///< run after the test, last added first
     BackgroundErrors background;

@@ -125,12 +125,14 @@ class Site:
         self.data = self.root / "data/avocado-vt"
         self.runtime = self.root / "run"
         home = self.root / "home"
-        for directory in (home / ".config/avocado", self.root / "tmp", self.data / "test-providers.d"):
+        for directory in (
+            home / ".config/avocado", self.root / "tmp", self.root / "host", self.data / "test-providers.d",
+        ):
             directory.mkdir(parents=True)
         (home / ".config/avocado/avocado.conf").write_text(
             f"[datadir.paths]\nbase_dir = {self.root}\ntest_dir = {self.root}/tests\ndata_dir = {self.root}/data\n"
             f"logs_dir = {self.root}/results\ncache_dirs = ['{self.root}/cache']\n"
-            "[sysinfo.collect]\nenabled = False\n"
+            f"[sysinfo.collect]\nenabled = False\n[plugins.vtjoblock]\ndir = {self.root}/host\n"
         )
         self.environment = {
             "HOME": str(home),
@@ -139,6 +141,7 @@ class Site:
             "LANG": "C.UTF-8",
             "XDG_CACHE_HOME": CACHE,
             "AVOCADO_VT_RUNTIME_DIR": str(self.runtime),
+            "AVOCADO_VT_HOST_DIR": str(self.root / "host"),
             "VT_TEST_MARK": str(self.root),
         }
 

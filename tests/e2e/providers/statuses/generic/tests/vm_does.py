@@ -30,6 +30,7 @@ def stays(test, params, env, vm):
 
 def holds(test, params, env, vm):
     """Goes on until the file `until` is there."""
+    logging.info("holding until %s is there", params["until"])
     end = time.monotonic() + 60
     while not os.path.exists(params["until"]):
         if time.monotonic() > end:
@@ -157,7 +158,7 @@ def tell(test, params, vm):
 
 
 def run(test, params, env):
-    vm = env.get_vm(params["main_vm"])
+    vm = env.get_vm(params["main_vm"]) if params.get("vms") else None
     if params["does"] not in ("sleeps_in_guest", "logs_in_twice"):
         tell(test, params, vm)
     globals()[params["does"]](test, params, env, vm)
