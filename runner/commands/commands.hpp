@@ -23,6 +23,11 @@ void add_reap_command(CLI::App& app, int& exit_status);
 /// Adds `params`: the parameters of recipes. Exit status 0, or 1 if one cannot be read or expanded.
 void add_params_command(CLI::App& app, int& exit_status);
 
+/// Adds `joblock`, for the Avocado plugin. Reads one JSON object from standard input: `dir`, `job` and `pid`
+/// to take the lock, or `release` (a file). Writes one: `file` and `warnings`, or `error`. Exit status: 0 an
+/// answer was written, 2 the request cannot be read.
+void add_joblock_command(CLI::App& app, int& exit_status);
+
 /// The hidden `guardian --job-dir DIR --owner PID:START`: descriptor 3 is the listening socket. Returns the
 /// exit status.
 int run_guardian_command(const std::vector<std::string>& arguments);

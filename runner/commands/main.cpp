@@ -66,6 +66,7 @@ int run_for_people(int argc, char** argv) {
     vt::add_guests_command(app, status);
     vt::add_archs_command(app, status);
     vt::add_reap_command(app, status);
+    vt::add_joblock_command(app, status);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -10,10 +10,11 @@ from avocado.core.plugin_interfaces import Settings
 
 
 class VTSettings(Settings):
-    """Adds conf.d/vt.conf below all files of the system and the user."""
+    """Adds the files of conf.d below all files of the system and the user."""
 
     name = "vt-settings"
     description = "Default settings for virtual machine tests"
 
     def adjust_settings_paths(self, paths):
-        paths.insert(0, os.path.join(os.path.dirname(__file__), "conf.d", "vt.conf"))
+        directory = os.path.join(os.path.dirname(__file__), "conf.d")
+        paths[:0] = [os.path.join(directory, name) for name in ("vt.conf", "vt_joblock.conf")]

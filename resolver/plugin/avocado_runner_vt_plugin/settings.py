@@ -108,6 +108,7 @@ _SETTINGS = (
     ("vt.qemu", "malloc_perturb", "yes", str, "Let QEMU fill freed memory with garbage: yes, no"),
     ("vt.libvirt", "connect_uri", None, str, "URI of the hypervisor, such as qemu:///system"),
     ("vt.debug", "no_cleanup", False, flag, "Leave temporary files and machines in place after a test"),
+    ("plugins.vtjoblock", "dir", "/tmp", str, "Directory of the job locks, which must be writable"),
 )
 
 

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "runner/commands/commands.hpp"
+#include "runner/env/job_lock.hpp"
+#include "runner/support/error.hpp"
+
+#include <iostream>
+#include <iterator>
+
+#include <CLI/CLI.hpp>
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+namespace vt {
+
+using nlohmann::json;
+
+namespace {
+
+json reply(const json& request) {
+    if (const auto file = request.find("release"); file != request.end()) {
+        const auto path = file->get<std::string>();
+        if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
+            throw SystemError("cannot remove the job lock " + path, errno);
+        }
+        return json::object();
+    }
+    const auto owner = ProcessId::of(request.at("pid").get<pid_t>());
+    const auto lock =
+        take_job_lock(request.at("dir").get<std::string>(), request.at("job").get<std::string>(), owner);
+    return {{"file", lock.file.string()}, {"warnings", lock.warnings}};
+}
+
+}  // namespace
+
+void add_joblock_command(CLI::App& app, int& exit_status) {
+    auto* command = app.add_subcommand("joblock", "Takes or releases the lock of a job: JSON in, JSON out");
+    command->callback([&exit_status] {
+        exit_status = 0;
+        json answer;
+        try {
+            const std::string text{std::istreambuf_iterator<char>(std::cin), {}};
+            answer = reply(json::parse(text));
+        } catch (const json::exception& error) {
+            fmt::print(stderr,
+                       "avocado-runner-vt joblock: expected a JSON object with dir, job and pid, or with "
+                       "release, on standard input: {}\n",
+                       error.what());
+            exit_status = 2;
+            return;
+        } catch (const std::exception& error) {
+            answer = {{"error", error.what()}};
+        }
+        std::cout << answer.dump(-1, ' ', false, json::error_handler_t::replace) << std::endl;
+    });
+}
+
+}  // namespace vt
