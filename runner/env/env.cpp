@@ -54,11 +54,20 @@ struct Env::Impl {
     std::set<std::string> ours;  ///< names of VMs that we had at any time: their entries are ours to write
     nlohmann::json values = nlohmann::json::object();
     std::set<std::string> changed;  ///< keys of values that we set or erased
-    bool shared = false;            ///< other tasks may have VMs of this environment at the same time
+    bool parallel = false;
+    bool shared = false;  ///< other tasks may have VMs of this environment at the same time
     std::map<std::string, FileLock> leases;  ///< by VM
 
     fs::path lease_file(const std::string& name) const {
         return file.native() + ".lease-" + replace_all(name, "/", "_");
+    }
+
+    bool try_lease(const std::string& name) {
+        auto lease = FileLock::try_take(lease_file(name), FileLock::Mode::exclusive, context.holder);
+        if (lease) {
+            leases.emplace(name, std::move(*lease));
+        }
+        return lease.has_value();
     }
 
     FileLock lock() const {
@@ -75,6 +84,7 @@ struct Env::Impl {
 Env::Env(fs::path file, VmContext context, bool parallel) : impl_(std::make_unique<Impl>()) {
     impl_->file = std::move(file);
     impl_->context = std::move(context);
+    impl_->parallel = parallel;
     impl_->shared = parallel || impl_->context.outlives_job;
     const auto json = impl_->read();
     impl_->values = json["values"];
@@ -82,15 +92,10 @@ Env::Env(fs::path file, VmContext context, bool parallel) : impl_(std::make_uniq
         if (parallel) {
             continue;
         }
-        if (impl_->shared) {
-            auto lease =
-                FileLock::try_take(impl_->lease_file(name), FileLock::Mode::exclusive, impl_->context.holder);
-            if (!lease) {
-                continue;  // a test of another job has it
-            }
-            impl_->leases.emplace(name, std::move(*lease));
+        // A test of another job may have it.
+        if (!impl_->shared || impl_->try_lease(name)) {
+            adopt(name, entry);
         }
-        adopt(name, entry);
     }
 }
 
@@ -145,6 +150,9 @@ std::shared_ptr<Vm> Env::create_vm(const Params& params, const std::string& name
     if (type != "qemu") {
         throw TestCancel(fmt::format(
             "vm_type \"{}\" of {} is not supported by this runner; supported is qemu", type, name));
+    }
+    if (impl_->shared && !impl_->parallel && !leased(name)) {
+        impl_->try_lease(name);  // it may be kept for another job
     }
     auto vm = qemu::make_vm(name, params, impl_->context);
     register_vm(vm);
