@@ -25,6 +25,8 @@ BUILD = pathlib.Path(os.environ.get("VT_BUILD", ROOT / "build/release"))
 RUNNER = pathlib.Path(os.environ.get("VT_RUNNER", BUILD / "bin/avocado-runner-vt"))
 VENV = pathlib.Path(os.environ.get("VT_VENV", ROOT / "build/venv"))
 PROTOCOL_RUNNER = BUILD / "tests/protocol_runner"
+# In place of the real runner the protocol's test program takes no job locks.
+NO_JOB_LOCK = "[plugins]\ndisable = ['job.prepost.vt-joblock']\n"
 
 
 def _needed(path, what):
@@ -179,6 +181,7 @@ def clean_environment(tmp_path, venv, protocol_runner):
         f"[datadir.paths]\nbase_dir = {base}\ntest_dir = {base}/tests\ndata_dir = {base}/data\n"
         f"logs_dir = {base}/job-results\ncache_dirs = ['{base}/cache']\n"
         "[sysinfo.collect]\nenabled = False\n"
+        + NO_JOB_LOCK
     )
     return {
         "HOME": str(home),

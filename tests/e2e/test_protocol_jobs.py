@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from conftest import pids_with
+from conftest import NO_JOB_LOCK, pids_with
 
 # Every mistake that hangs a job or spoils others' results, by what the body does: the status it has to end in.
 MISTAKES = {
@@ -104,8 +104,9 @@ def start_job(venv, clean_environment, nothing_survives, tmp_path):
 def worst_job(venv, protocol_runner, tmp_path_factory):
     """One job with all mistakes, its tests side by side."""
     root = tmp_path_factory.mktemp("worst")
-    for directory in ("bin", "home", "tmp"):
-        (root / directory).mkdir()
+    for directory in ("bin", "home/.config/avocado", "tmp"):
+        (root / directory).mkdir(parents=True)
+    (root / "home/.config/avocado/avocado.conf").write_text(NO_JOB_LOCK)
     (root / "bin/avocado-runner-vt").symlink_to(protocol_runner)
     recipes = write_recipes(root / "recipes.json", {name: body for name, (body, _) in MISTAKES.items()})
     environment = {
