@@ -9,6 +9,8 @@ import subprocess
 import threading
 import types
 
+import pytest
+
 BUILD = pathlib.Path(os.environ.get("VT_BUILD", pathlib.Path(__file__).resolve().parents[2] / "build/release"))
 RUNNER = BUILD / "bin/avocado-runner-vt"
 
@@ -282,3 +284,25 @@ class Gpg:
     def stop(self):
         subprocess.run(["gpgconf", "--kill", "all"], env=self.environment, check=False)
         shutil.rmtree(self.home, ignore_errors=True)
+
+
+@pytest.fixture
+def place(tmp_path, runner):  # pylint: disable=unused-argument
+    return Place(tmp_path)
+
+
+@pytest.fixture
+def repo(tmp_path):
+    return Repo(tmp_path / "remote")
+
+
+@pytest.fixture
+def server(tmp_path):
+    started = GitServer(tmp_path / "remote")
+    yield started
+    started.stop()
+
+
+def listed(place, *references):
+    """Names of tests, without the built-in ones."""
+    return [name for name in place.tests(*references) if not name.startswith("builtin.")]

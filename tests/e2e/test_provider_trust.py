@@ -9,17 +9,7 @@ import threading
 
 import pytest
 
-from git_places import GitServer, Gpg, Place, Repo
-
-
-@pytest.fixture(name="place")
-def _place(tmp_path, runner):  # pylint: disable=unused-argument
-    return Place(tmp_path)
-
-
-@pytest.fixture(name="repo")
-def _repo(tmp_path):
-    return Repo(tmp_path / "remote")
+from git_places import GitServer, Gpg, place, repo  # noqa: F401 (fixtures among them)
 
 
 @pytest.fixture(name="gpg", scope="module")
