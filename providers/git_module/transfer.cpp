@@ -93,7 +93,8 @@ int on_server_words(const char* text, int length, void* payload) {
 }
 
 git_remote_callbacks callbacks_for(Transfer& transfer) {
-    git_remote_callbacks callbacks = GIT_REMOTE_CALLBACKS_INIT;
+    git_remote_callbacks callbacks{};
+    git_remote_init_callbacks(&callbacks, GIT_REMOTE_CALLBACKS_VERSION);
     callbacks.credentials = give_credentials;
     callbacks.transfer_progress = on_progress;
     callbacks.sideband_progress = on_server_words;
@@ -161,7 +162,8 @@ void fetch(git_remote* remote, std::vector<std::string> specs, bool all_tags, Tr
         pointers.push_back(spec.data());
     }
     git_strarray array = {pointers.data(), pointers.size()};
-    git_fetch_options options = GIT_FETCH_OPTIONS_INIT;
+    git_fetch_options options{};
+    git_fetch_options_init(&options, GIT_FETCH_OPTIONS_VERSION);
     options.callbacks = callbacks_for(transfer);
     options.proxy_opts.type = GIT_PROXY_AUTO;
     options.prune = GIT_FETCH_NO_PRUNE;
@@ -179,7 +181,8 @@ std::string transfer(git_repository* repository, const GitJob& job, const GitHoo
     auto remote =
         make<Remote>("the URI is not understood", git_remote_create_anonymous, repository, job.uri.c_str());
     git_remote_callbacks callbacks = callbacks_for(state);
-    git_proxy_options proxy = GIT_PROXY_OPTIONS_INIT;
+    git_proxy_options proxy{};
+    git_proxy_options_init(&proxy, GIT_PROXY_OPTIONS_VERSION);
     proxy.type = GIT_PROXY_AUTO;
     int code = git_remote_connect(remote.get(), GIT_DIRECTION_FETCH, &callbacks, &proxy, nullptr);
     if (state.credentials_wanted) {

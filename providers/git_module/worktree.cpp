@@ -33,7 +33,8 @@ std::string some_of(const std::vector<std::string>& paths) {
 }
 
 std::vector<std::string> changed_paths(git_repository* repository) {
-    git_status_options options = GIT_STATUS_OPTIONS_INIT;
+    git_status_options options{};
+    git_status_options_init(&options, GIT_STATUS_OPTIONS_VERSION);
     options.show = GIT_STATUS_SHOW_INDEX_AND_WORKDIR;
     options.flags = GIT_STATUS_OPT_INCLUDE_UNTRACKED | GIT_STATUS_OPT_RECURSE_UNTRACKED_DIRS |
                     GIT_STATUS_OPT_EXCLUDE_SUBMODULES;
@@ -183,7 +184,8 @@ std::string edited_since(git_repository* repository, const git_oid& id) {
         auto commit = make<Commit>("cannot read a commit", git_commit_lookup, repository, &commit_id);
         return make<Tree>("cannot read a commit's files", git_commit_tree, commit.get());
     };
-    git_diff_options options = GIT_DIFF_OPTIONS_INIT;
+    git_diff_options options{};
+    git_diff_options_init(&options, GIT_DIFF_OPTIONS_VERSION);
     options.flags = GIT_DIFF_IGNORE_SUBMODULES;
     Tree new_tree = tree_of(id);
     std::optional<git_oid> old_commit = head_commit(repository);
@@ -212,7 +214,8 @@ std::string edited_since(git_repository* repository, const git_oid& id) {
 }
 
 void move_to(git_repository* repository, const Target& target, bool force, const GitHooks& hooks) {
-    git_checkout_options options = GIT_CHECKOUT_OPTIONS_INIT;
+    git_checkout_options options{};
+    git_checkout_options_init(&options, GIT_CHECKOUT_OPTIONS_VERSION);
     options.checkout_strategy =
         force ? GIT_CHECKOUT_FORCE : GIT_CHECKOUT_SAFE | GIT_CHECKOUT_DONT_OVERWRITE_IGNORED;
     options.progress_cb = on_checkout_progress;
