@@ -16,6 +16,7 @@ namespace vt::qemu {
 namespace {
 
 constexpr Seconds command_patience{60};  ///< for an answer of the monitor, as Avocado-VT waits
+constexpr Seconds last_moment{1};        ///< from a closed socket to the end of its process
 
 }  // namespace
 
@@ -62,7 +63,7 @@ void QemuVm::throw_if_gone() {
     const auto reason = run.watch->interrupt()->reason();
     // A lost monitor is mostly the first sign of an end that comes right after.
     if (!process_runs() ||
-        (reason && !run.watch->crash() && wait_for_end(run.process->pidfd(), Deadline::after(Seconds{1})))) {
+        (reason && !run.watch->crash() && wait_for_end(run.process->pidfd(), Deadline::after(last_moment)))) {
         throw VMDeadError(death_text());
     }
     verify_kernel_crash();
@@ -103,6 +104,8 @@ void QemuVm::verify_alive() {
     try {
         monitor().verify_responsive(Deadline::after(command_patience));
     } catch (const MonitorSocketError&) {
+        // A process closes its sockets a moment before it has ended.
+        wait_for_end(running().process->pidfd(), Deadline::after(last_moment));
         throw_if_gone();
         throw;
     }
