@@ -5,16 +5,14 @@
 #include "providers/git_uri.hpp"
 #include "providers/worker_client.hpp"
 #include "runner/support/file.hpp"
-#include "runner/support/journal.hpp"
 #include "runner/support/log.hpp"
 #include "runner/support/runtime_dirs.hpp"
+#include "runner/support/scratch.hpp"
 #include "runner/support/strings.hpp"
 
 #include <cerrno>
 
 #include <fmt/core.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 namespace vt::providers {
 
@@ -25,31 +23,12 @@ namespace {
 constexpr std::string_view scratch_mark = ".fetch-";
 constexpr std::size_t max_key_bytes = std::size_t{4} << 20;
 
-/// The hidden directory beside a checkout in which a job works; journalled, as it may not outlive us.
-class Scratch {
-  public:
-    Scratch(const fs::path& downloads, const std::string& name)
-        : path_(downloads / fmt::format(".{}{}{}", name, scratch_mark, ::getpid())),
-          entry_(Journal::open(RuntimeDirs::make().journal())
-                     ->add({Resource::Kind::directory, path_.string(), {}, false})) {
-        fs::create_directories(downloads);
-        fs::remove_all(path_);
-        if (::mkdir(path_.c_str(), 0700) != 0) {
-            throw SystemError("cannot make the directory " + path_.string(), errno);
-        }
-    }
-    Scratch(const Scratch&) = delete;
-    Scratch& operator=(const Scratch&) = delete;
-    ~Scratch() {
-        std::error_code error;
-        fs::remove_all(path_, error);
-    }
-    const fs::path& path() const { return path_; }
-
-  private:
-    fs::path path_;
-    JournalEntry entry_;
-};
+/// The hidden directory beside a checkout in which a job works.
+ScratchDirectory scratch_for(const fs::path& checkout) {
+    fs::create_directories(checkout.parent_path());
+    return {RuntimeDirs::make().journal(), fmt::format(".{}{}", checkout.filename().string(), scratch_mark),
+            checkout.parent_path()};
+}
 
 /// One provider's checkout in one run.
 class Checkout {
@@ -138,7 +117,7 @@ class Checkout {
 
     FetchReport make_new() {
         GitJob job = this->job();
-        Scratch scratch(place_.parent_path(), provider_.name);
+        const ScratchDirectory scratch = scratch_for(place_);
         job.scratch = scratch.path();
         job.directory = scratch.path() / "checkout";
         log::info("Fetching {} from {}", provider_.name, shown_uri());
@@ -159,7 +138,7 @@ class Checkout {
                       note_ ? ", " + note_->description : std::string());
             return {true, {}};
         }
-        Scratch scratch(place_.parent_path(), provider_.name);
+        const ScratchDirectory scratch = scratch_for(place_);
         job.scratch = scratch.path();
         job.directory = place_;
         job.existing = true;

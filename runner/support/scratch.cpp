@@ -2,35 +2,21 @@
 #include "runner/support/scratch.hpp"
 
 #include "runner/support/error.hpp"
+#include "runner/support/strings.hpp"
 
 #include <cerrno>
 #include <cstdio>
-#include <random>
 
 #include <sys/stat.h>
 #include <unistd.h>
 
 namespace vt {
 namespace fs = std::filesystem;
-namespace {
-
-std::string random_letters() {
-    static constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyz0123456789";
-    std::random_device device;
-    std::string name;
-    for (int i = 0; i < 8; ++i) {
-        name += letters[device() % letters.size()];
-    }
-    return name;
-}
-
-}  // namespace
-
 ScratchDirectory::ScratchDirectory(const fs::path& journals, const std::string& prefix, fs::path parent) {
     parent = fs::absolute(parent.empty() ? fs::temp_directory_path() : parent);
     const auto journal = Journal::open(journals);
     for (;;) {
-        path_ = parent / (prefix + random_letters());
+        path_ = parent / (prefix + random_name());
         // Journalled before it exists; one that exists is somebody else's, and so not ours to journal.
         if (::access(path_.c_str(), F_OK) == 0) {
             continue;

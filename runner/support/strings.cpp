@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <numeric>
+#include <random>
 
 #include <fmt/core.h>
 
@@ -158,6 +159,16 @@ std::vector<std::string> nearest(std::string_view wanted, const std::vector<std:
         names.push_back(*name);
     }
     return names;
+}
+
+std::string random_name() {
+    static constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyz0123456789";
+    std::random_device device;
+    std::string name;
+    for (int i = 0; i < 8; ++i) {
+        name += letters[device() % letters.size()];
+    }
+    return name;
 }
 
 std::string content_digest(std::string_view content) {

@@ -30,6 +30,9 @@ std::string shell_quote(const std::vector<std::string>& argv);
 /// \p bytes as valid UTF-8: what is not becomes U+FFFD. For text that must go through JSON.
 std::string to_valid_utf8(std::string_view bytes);
 
+/// 8 letters and digits, for names that should be nobody else's.
+std::string random_name();
+
 /// A digest of \p content in hexadecimal, to notice changes with (not a cryptographic one).
 std::string content_digest(std::string_view content);
 

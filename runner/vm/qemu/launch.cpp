@@ -79,16 +79,6 @@ EndWatch::~EndWatch() {
     });
 }
 
-std::string random_name() {
-    static constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyz0123456789";
-    std::random_device device;
-    std::string name;
-    for (int i = 0; i < 8; ++i) {
-        name += letters[device() % letters.size()];
-    }
-    return name;
-}
-
 std::string random_uuid() {
     std::random_device device;
     const auto a = device();

@@ -32,9 +32,6 @@ class EndWatch {
     std::shared_ptr<Impl> impl_;
 };
 
-/// A name for one start of a VM: 8 letters and digits.
-std::string random_name();
-
 /// A version 4 UUID.
 std::string random_uuid();
 
