@@ -9,7 +9,6 @@
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
-#include <unistd.h>
 
 namespace vt {
 
@@ -19,10 +18,7 @@ namespace {
 
 json reply(const json& request) {
     if (const auto file = request.find("release"); file != request.end()) {
-        const auto path = file->get<std::string>();
-        if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
-            throw SystemError("cannot remove the job lock " + path, errno);
-        }
+        release_job_lock(file->get<std::string>());
         return json::object();
     }
     const auto owner = ProcessId::of(request.at("pid").get<pid_t>());

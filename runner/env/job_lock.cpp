@@ -205,4 +205,13 @@ JobLock take_job_lock(const fs::path& dir, const std::string& job_id, const Proc
     return lock;
 }
 
+void release_job_lock(const fs::path& file) {
+    if (!parse_name(file.filename().string())) {
+        throw Error(fmt::format("{} is no job lock", file.string()));
+    }
+    if (::unlink(file.c_str()) != 0 && errno != ENOENT) {
+        throw SystemError("cannot remove the job lock " + file.string(), errno);
+    }
+}
+
 }  // namespace vt

@@ -36,4 +36,7 @@ struct JobLock {
 /// removed. Throws JobLockedError; Error, SystemError if \p dir cannot be used.
 JobLock take_job_lock(const std::filesystem::path& dir, const std::string& job_id, const ProcessId& owner);
 
+/// Removes the lock \p file, which may be gone already. Throws Error if it is no lock's name, SystemError.
+void release_job_lock(const std::filesystem::path& file);
+
 }  // namespace vt

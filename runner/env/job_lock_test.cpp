@@ -105,3 +105,15 @@ TEST_CASE("a directory that is not there, and what is no job") {
                          doctest::Contains("plugins.vtjoblock.dir) is not there"), vt::Error);
     CHECK_THROWS_AS(take_job_lock(dir.path(), "../" + std::string(37, 'a'), self), vt::Error);
 }
+
+TEST_CASE("only a lock is released, once or twice") {
+    const vt::TempDirectory dir("vt-test-");
+    const auto lock = take_job_lock(dir.path(), our_job, ProcessId::of(::getpid()));
+    const auto other = dir.path() / "precious";
+    vt::write_file_atomically(other, "");
+    CHECK_THROWS_WITH_AS(vt::release_job_lock(other), doctest::Contains("is no job lock"), vt::Error);
+    vt::release_job_lock(lock.file);
+    vt::release_job_lock(lock.file);
+    CHECK(files_in(dir.path()) == 1);
+    CHECK(fs::exists(other));
+}
