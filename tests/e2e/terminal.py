@@ -44,8 +44,8 @@ class Terminal:
             self.text += data.decode(errors="replace")
 
     def press(self, key):
-        """What comes within 0.7 s of the same key is taken for a key that is held down."""
-        time.sleep(max(0, self.pressed + 0.8 - time.monotonic()))
+        """What the runner hears within 0.7 s of the same key is taken for a key that is held down."""
+        time.sleep(max(0, self.pressed + 1.5 - time.monotonic()))
         self.pressed = time.monotonic()
         os.write(self.master, bytes([ord(key) & 0x1F]))
 

@@ -87,7 +87,7 @@ def test_a_second_sigtstp_lets_it_go_on(start_task, status_server):
     wait_for_log(server, "waiting until the deadline")
     task.send_signal(signal.SIGTSTP)
     wait_for_log(server, "Test 1-test is paused. It has no machine that runs.")
-    time.sleep(0.8)  # what comes at once is a key that is held down
+    time.sleep(1.5)  # what comes at once is a key that is held down
     task.send_signal(signal.SIGTSTP)
     server.wait(20)
     assert check_stream(server.messages)["result"] == "pass"

@@ -56,6 +56,14 @@ class Running:
         for name in names:
             wait_until(f"the end of {name}", lambda: command_line(self.pids[name]) == "", within)
 
+    def kill_everything(self):
+        """What ends by the end of another, before its turn comes, is as dead."""
+        for pid in (self.avocado.pid, self.pids["supervisor"], self.pids["body"], self.guardian):
+            try:
+                kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+
     def nothing_is_left(self):
         self.site.no_process_within(2)
         done = self.site.runner("reap")
@@ -160,8 +168,7 @@ def test_sigkill_of_the_guardian(running):
 def test_sigkill_of_everything_at_once(running):
     """As the kernel does when memory runs out, or a person with killall."""
     job = running()
-    for pid in (job.avocado.pid, job.pids["supervisor"], job.pids["body"], job.guardian):
-        kill(pid, signal.SIGKILL)
+    job.kill_everything()
     job.avocado.communicate()
     job.gone("qemu")
     job.nothing_is_left()
@@ -177,8 +184,7 @@ def test_timeout_of_the_job(running):
 
 def test_the_next_command_clears_up_as_well_as_reap(running, site, image):
     job = running()
-    for pid in (job.avocado.pid, job.pids["supervisor"], job.pids["body"], job.guardian):
-        kill(pid, signal.SIGKILL)
+    job.kill_everything()
     job.avocado.communicate()
     site.no_process_within(2)
     assert site.leftovers(), "there is nothing to clear up"
