@@ -4,6 +4,27 @@
 #   vt_layer(NAME [SUBDIRS dir...] [DEPS vt_lower...] [LIBRARIES target...])
 #
 # DEPS are lower layers, LIBRARIES external libraries. All layers together make libvtcore.so (see runner/CMakeLists.txt).
+
+# What nearly every file includes is compiled once, for position independent code (layers) and executables (tests).
+# Sources still include all that they use: the builds with clang go without.
+function(vt_precompiled target kind)
+    if(VT_PCH)
+        target_precompile_headers(${target} REUSE_FROM vt_pch_${kind})
+    endif()
+endfunction()
+
+if(VT_PCH)
+    add_library(vt_pch_layer STATIC ${CMAKE_SOURCE_DIR}/cmake/nothing.cpp)
+    target_link_libraries(vt_pch_layer PRIVATE fmt::fmt nlohmann_json::nlohmann_json)
+    target_precompile_headers(vt_pch_layer PRIVATE ${CMAKE_SOURCE_DIR}/cmake/precompiled.hpp)
+    if(VT_TESTS)
+        add_executable(vt_pch_program ${CMAKE_SOURCE_DIR}/cmake/nothing.cpp)
+        set_target_properties(vt_pch_program PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/pch)
+        target_link_libraries(vt_pch_program PRIVATE fmt::fmt nlohmann_json::nlohmann_json doctest::doctest vt_test_main)
+        target_precompile_headers(vt_pch_program PRIVATE ${CMAKE_SOURCE_DIR}/cmake/precompiled.hpp <doctest/doctest.h>)
+    endif()
+endif()
+
 function(vt_layer name)
     cmake_parse_arguments(ARG "" "" "SUBDIRS;DEPS;LIBRARIES;PRIVATE_LIBRARIES" ${ARGN})
     set(sources)
@@ -25,11 +46,13 @@ function(vt_layer name)
         return()
     endif()
     add_library(vt_${name} STATIC ${sources})
+    vt_precompiled(vt_${name} layer)
     target_include_directories(vt_${name} PUBLIC ${CMAKE_SOURCE_DIR})
     target_link_libraries(vt_${name} PUBLIC ${ARG_DEPS} ${ARG_LIBRARIES} PRIVATE ${ARG_PRIVATE_LIBRARIES})
     set_property(GLOBAL APPEND PROPERTY VT_LAYERS vt_${name})
     if(tests AND VT_TESTS)
         add_executable(${name}_test ${tests})
+        vt_precompiled(${name}_test program)
         target_link_libraries(${name}_test PRIVATE vt_${name} doctest::doctest vt_test_main)
         set_target_properties(${name}_test PROPERTIES
             RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)

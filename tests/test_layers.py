@@ -11,19 +11,26 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 # Bottom first; layers in one entry do not see each other.
 LAYERS = (
     ("runner/support",),
+    ("runner/io",),
     ("runner/process",),
+    ("runner/sharing",),
     ("cfg",),
     ("providers",),
     ("resolver",),
     ("runner/session",),
     ("runner/monitor",),
     ("runner/storage", "runner/net"),
+    ("runner/caps",),
+    ("runner/guest",),
     ("runner/vm",),
     ("runner/env",),
+    ("runner/guest_build",),
+    ("runner/assets",),
     ("runner/bootstrap",),
     ("runner/native",),
     ("runner/nrunner",),
     ("runner/python",),
+    ("runner/task",),
     ("runner/commands",),
 )
 RANK = {folder: rank for rank, folders in enumerate(LAYERS) for folder in folders}

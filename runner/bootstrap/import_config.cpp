@@ -2,7 +2,7 @@
 #include "runner/bootstrap/import_config.hpp"
 
 #include "runner/bootstrap/bootstrap.hpp"
-#include "runner/bootstrap/guest_libraries.hpp"
+#include "runner/guest_build/guest_libraries.hpp"
 #include "runner/support/file.hpp"
 #include "runner/support/log.hpp"
 

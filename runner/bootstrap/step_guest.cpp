@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "runner/bootstrap/asset.hpp"
-#include "runner/bootstrap/guest_image.hpp"
+#include "runner/assets/asset.hpp"
 #include "runner/bootstrap/setup.hpp"
+#include "runner/guest_build/guest_image.hpp"
 #include "runner/support/log.hpp"
 #include "runner/support/runtime_dirs.hpp"
 

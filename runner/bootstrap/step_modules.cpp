@@ -2,10 +2,10 @@
 #include "resolver/host_programs.hpp"
 #include "runner/bootstrap/generated_cfg.hpp"
 #include "runner/bootstrap/setup.hpp"
+#include "runner/caps/accelerator.hpp"
 #include "runner/support/log.hpp"
 #include "runner/support/runtime_dirs.hpp"
 #include "runner/support/strings.hpp"
-#include "runner/vm/accelerator.hpp"
 
 namespace vt::bootstrap {
 

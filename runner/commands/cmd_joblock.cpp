@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "runner/commands/commands.hpp"
-#include "runner/env/job_lock.hpp"
+#include "runner/sharing/job_lock.hpp"
 #include "runner/support/error.hpp"
 
 #include <iostream>

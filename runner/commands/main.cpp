@@ -9,8 +9,8 @@
 #include "runner/commands/cmd_list.hpp"
 #include "runner/commands/cmd_resolve.hpp"
 #include "runner/commands/commands.hpp"
-#include "runner/commands/test_body.hpp"
 #include "runner/support/error.hpp"
+#include "runner/task/test_body.hpp"
 
 #include <csignal>
 #include <cstdlib>

@@ -9,8 +9,8 @@
 /// in a circle.
 #pragma once
 
+#include "runner/sharing/roll.hpp"
 #include "runner/support/journal.hpp"
-#include "runner/support/roll.hpp"
 
 #include <filesystem>
 #include <optional>

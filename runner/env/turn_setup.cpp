@@ -11,7 +11,7 @@
 #include "runner/env/host_change.hpp"
 #include "runner/env/image_work.hpp"
 #include "runner/env/setup.hpp"
-#include "runner/support/host_claim.hpp"
+#include "runner/sharing/host_claim.hpp"
 #include "runner/support/log.hpp"
 #include "runner/support/strings.hpp"
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "runner/monitor/human.hpp"
 
+#include "runner/io/io_loop.hpp"
+#include "runner/io/socket.hpp"
+#include "runner/io/socket_reader.hpp"
 #include "runner/monitor/redact.hpp"
 #include "runner/session/expect_text.hpp"
 #include "runner/session/shell_error.hpp"
-#include "runner/session/socket.hpp"
-#include "runner/session/socket_reader.hpp"
 #include "runner/session/timestamped_log.hpp"
-#include "runner/support/io_loop.hpp"
 #include "runner/support/log.hpp"
 #include "runner/support/strings.hpp"
 

@@ -8,8 +8,8 @@
 /// the connection with a MonitorProtocolError for everyone.
 #pragma once
 
+#include "runner/io/interrupt.hpp"
 #include "runner/monitor/monitor_error.hpp"
-#include "runner/session/interrupt.hpp"
 #include "runner/support/deadline.hpp"
 
 #include <cstdint>

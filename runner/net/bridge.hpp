@@ -7,7 +7,7 @@
 /// from its MAC.
 #pragma once
 
-#include "runner/net/ports.hpp"
+#include "runner/sharing/ports.hpp"
 
 #include <optional>
 #include <string>

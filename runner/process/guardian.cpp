@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "runner/process/guardian.hpp"
 
-#include "runner/process/seqpacket.hpp"
+#include "runner/io/seqpacket.hpp"
 #include "runner/process/spawn.hpp"
 #include "runner/process/sweeper.hpp"
 #include "runner/support/file.hpp"

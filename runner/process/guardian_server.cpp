@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "runner/io/seqpacket.hpp"
 #include "runner/process/guardian.hpp"
-#include "runner/process/seqpacket.hpp"
 #include "runner/process/spawn.hpp"
 #include "runner/support/file.hpp"
 #include "runner/support/file_lock.hpp"

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "runner/session/local.hpp"
 
+#include "runner/io/io_loop.hpp"
+#include "runner/io/socket.hpp"
 #include "runner/process/spawn.hpp"
-#include "runner/session/socket.hpp"
-#include "runner/support/io_loop.hpp"
 #include "runner/support/log.hpp"
 #include "runner/support/unique_fd.hpp"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "runner/session/local.hpp"
 
-#include "runner/support/io_loop.hpp"
+#include "runner/io/io_loop.hpp"
 
 #include <algorithm>
 #include <csignal>

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "runner/session/serial.hpp"
 
+#include "runner/io/io_loop.hpp"
+#include "runner/io/socket.hpp"
+#include "runner/io/socket_reader.hpp"
 #include "runner/session/prompts.hpp"
-#include "runner/session/socket.hpp"
-#include "runner/session/socket_reader.hpp"
 #include "runner/session/timestamped_log.hpp"
-#include "runner/support/io_loop.hpp"
 #include "runner/support/log.hpp"
 
 #include <algorithm>

@@ -7,7 +7,7 @@
 /// closing it. One session at a time makes sense: they share what the guest prints.
 #pragma once
 
-#include "runner/session/interrupt.hpp"
+#include "runner/io/interrupt.hpp"
 #include "runner/session/shell_session.hpp"
 #include "runner/support/deadline.hpp"
 

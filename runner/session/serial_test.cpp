@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "runner/session/serial.hpp"
 
-#include "runner/session/unix_peer_for_test.hpp"
+#include "runner/io/io_loop.hpp"
+#include "runner/io/unix_peer_for_test.hpp"
 #include "runner/support/file.hpp"
-#include "runner/support/io_loop.hpp"
 #include "runner/support/log.hpp"
 
 #include <array>

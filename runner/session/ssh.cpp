@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "runner/session/ssh.hpp"
 
-#include "runner/session/socket.hpp"
+#include "runner/io/socket.hpp"
 #include "runner/session/ssh_connect.hpp"
 #include "runner/session/ssh_terminal.hpp"
 #include "runner/support/log.hpp"

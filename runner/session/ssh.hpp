@@ -13,7 +13,7 @@
 /// banner. See ssh_connect.hpp.
 #pragma once
 
-#include "runner/session/interrupt.hpp"
+#include "runner/io/interrupt.hpp"
 #include "runner/session/shell_session.hpp"
 #include "runner/support/deadline.hpp"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "runner/session/socket.hpp"
+#include "runner/io/socket.hpp"
 #include "runner/session/ssh_connect.hpp"
 #include "runner/support/log.hpp"
 

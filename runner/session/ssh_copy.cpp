@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "runner/io/socket.hpp"
 #include "runner/session/file_transfer.hpp"
-#include "runner/session/socket.hpp"
 #include "runner/session/ssh.hpp"
 #include "runner/session/ssh_connect.hpp"
 #include "runner/support/log.hpp"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "runner/session/ssh_terminal.hpp"
 
+#include "runner/io/io_loop.hpp"
 #include "runner/support/error.hpp"
-#include "runner/support/io_loop.hpp"
 #include "runner/support/log.hpp"
 
 #include <algorithm>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "runner/session/ssh.hpp"
 
+#include "runner/io/io_loop.hpp"
 #include "runner/session/ssh_server_for_test.hpp"
 #include "runner/support/file.hpp"
-#include "runner/support/io_loop.hpp"
 #include "runner/support/log.hpp"
 
 #include <chrono>

@@ -9,9 +9,9 @@
 #pragma once
 
 #include "cfg/params.hpp"
+#include "runner/io/io_loop.hpp"
 #include "runner/process/guardian.hpp"
 #include "runner/support/deadline.hpp"
-#include "runner/support/io_loop.hpp"
 #include "runner/support/runtime_dirs.hpp"
 #include "runner/vm/errors.hpp"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /// \file
 /// Builds the guest without the rest of bootstrap, for the tests of the guest: RECIPE_DIR DATA_DIR CACHE_DIR.
-#include "runner/bootstrap/guest_image.hpp"
+#include "runner/guest_build/guest_image.hpp"
 
 #include <cstdio>
 #include <exception>

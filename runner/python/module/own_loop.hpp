@@ -3,7 +3,7 @@
 /// The reading thread of objects that a script makes itself, outside any VM.
 #pragma once
 
-#include "runner/support/io_loop.hpp"
+#include "runner/io/io_loop.hpp"
 
 namespace vt::python {
 

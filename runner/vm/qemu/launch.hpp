@@ -3,8 +3,8 @@
 /// Small pieces around the start of a QEMU: its sockets, and the watch over its end.
 #pragma once
 
+#include "runner/io/io_loop.hpp"
 #include "runner/support/deadline.hpp"
-#include "runner/support/io_loop.hpp"
 #include "runner/support/unique_fd.hpp"
 
 #include <filesystem>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // State, monitors and control of a running QEMU.
+#include "runner/guest/picture.hpp"
 #include "runner/net/bridge.hpp"
 #include "runner/support/log.hpp"
 #include "runner/support/strings.hpp"
-#include "runner/vm/qemu/picture.hpp"
 #include "runner/vm/qemu/qemu_vm_impl.hpp"
 
 #include <algorithm>

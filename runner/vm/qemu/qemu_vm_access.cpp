@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What a person needs to know to get into a machine while its test is paused.
+#include "runner/guest/guest_access.hpp"
 #include "runner/net/bridge.hpp"
-#include "runner/vm/guest_access.hpp"
 #include "runner/vm/qemu/qemu_vm_impl.hpp"
 
 #include <charconv>

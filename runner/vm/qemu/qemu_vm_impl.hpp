@@ -4,16 +4,16 @@
 /// logging in, controlling, stopping.
 #pragma once
 
+#include "runner/guest/guest_watch.hpp"
 #include "runner/monitor/human.hpp"
 #include "runner/monitor/qmp.hpp"
-#include "runner/net/ports.hpp"
 #include "runner/session/serial.hpp"
 #include "runner/session/shell_session.hpp"
 #include "runner/session/ssh.hpp"
 #include "runner/session/timestamped_log.hpp"
+#include "runner/sharing/ports.hpp"
 #include "runner/support/journal.hpp"
 #include "runner/vm/qemu/command_line.hpp"
-#include "runner/vm/qemu/guest_watch.hpp"
 #include "runner/vm/qemu/launch.hpp"
 #include "runner/vm/qemu/machine.hpp"
 #include "runner/vm/vm.hpp"

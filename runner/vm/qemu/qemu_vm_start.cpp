@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Starting a QEMU, and adopting one that runs.
+#include "runner/caps/accelerator.hpp"
 #include "runner/net/bridge.hpp"
 #include "runner/process/process.hpp"
 #include "runner/storage/image.hpp"
 #include "runner/support/file.hpp"
 #include "runner/support/log.hpp"
 #include "runner/support/strings.hpp"
-#include "runner/vm/accelerator.hpp"
 #include "runner/vm/qemu/qemu_vm.hpp"
 #include "runner/vm/qemu/qemu_vm_impl.hpp"
 
