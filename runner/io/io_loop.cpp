@@ -39,7 +39,7 @@ asio::io_context& IoLoop::context() {
 }
 
 void IoLoop::run_there(const std::function<void()>& work) {
-    if (std::this_thread::get_id() == impl_->thread.get_id()) {
+    if (is_here()) {
         work();
         return;
     }
@@ -47,6 +47,10 @@ void IoLoop::run_there(const std::function<void()>& work) {
     auto done = task.get_future();
     asio::post(impl_->context, [&task] { task(); });
     done.get();
+}
+
+bool IoLoop::is_here() const {
+    return std::this_thread::get_id() == impl_->thread.get_id();
 }
 
 }  // namespace vt

@@ -27,6 +27,8 @@ class IoLoop {
     boost::asio::io_context& context();
     /// Runs \p work on the loop's thread and returns when it has run; directly if called on that thread.
     void run_there(const std::function<void()>& work);
+    /// True on the loop's own thread, where nothing may be awaited that the loop has to do.
+    bool is_here() const;
 
   private:
     struct Impl;

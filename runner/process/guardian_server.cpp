@@ -16,7 +16,6 @@
 #include <nlohmann/json.hpp>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 namespace vt::process {
@@ -33,7 +32,7 @@ struct Client {
 struct Ward {
     std::string name;
     ProcessId id;
-    UniqueFd pidfd;
+    ChildHandle child;
     const Client* lessee = nullptr;  ///< nobody: kept for the job
     bool kept = false;
     std::optional<ExitStatus> status;
@@ -111,7 +110,7 @@ class GuardianServer {
         }
         const auto clients = clients_.size();
         for (const auto& ward : wards_) {
-            fds.push_back({ward.status ? -1 : ward.pidfd.get(), POLLIN, 0});
+            fds.push_back({ward.status ? -1 : ward.child.pidfd(), POLLIN, 0});
         }
         if (::poll(fds.data(), fds.size(), -1) < 0) {
             if (errno != EINTR) {
@@ -190,7 +189,7 @@ class GuardianServer {
         const auto name = request.at("name").get<std::string>();
         if (op == "start") {
             const auto& ward = start(client, name, request, output.get());
-            reply_fd = ward.pidfd.get();
+            reply_fd = ward.child.pidfd();
             return {{"pid", ward.id.pid}, {"start", ward.id.start_time}};
         }
         if (op == "hello") {
@@ -203,7 +202,7 @@ class GuardianServer {
             }
             ward->lessee = &client;
             ward->kept = false;
-            reply_fd = ward->pidfd.get();
+            reply_fd = ward->child.pidfd();
             return {{"pid", ward->id.pid}, {"start", ward->id.start_time}};
         }
         if (ward == nullptr || ward->lessee != &client) {
@@ -217,7 +216,7 @@ class GuardianServer {
             wards_.remove_if([&](const Ward& other) { return &other == ward; });
         } else if (op == "status") {
             // The client may have heard of the end from the pidfd before this loop has.
-            if (pollfd ended{ward->pidfd.get(), POLLIN, 0}; ::poll(&ended, 1, 0) > 0) {
+            if (pollfd ended{ward->child.pidfd(), POLLIN, 0}; ::poll(&ended, 1, 0) > 0) {
                 collect(*ward);
             }
             if (!ward->status) {
@@ -246,9 +245,8 @@ class GuardianServer {
         const UniqueFd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
         Ward ward;
         ward.name = name;
-        ward.id.pid = spawn(command, {{null.get(), 0}, {output, 1}, {output, 2}});
-        ward.id = ProcessId::of(ward.id.pid);
-        ward.pidfd = open_pidfd(ward.id.pid);
+        ward.child = spawn(command, {{null.get(), 0}, {output, 1}, {output, 2}});
+        ward.id = ProcessId::of(ward.child.pid());
         ward.lessee = &client;
         ward.entry = journal_->add({Resource::Kind::process, name, ward.id, false});
         wards_.push_back(std::move(ward));
@@ -262,16 +260,15 @@ class GuardianServer {
     }
 
     static void collect(Ward& ward) {
-        int status = 0;
-        if (!ward.status && ::waitpid(ward.id.pid, &status, 0) == ward.id.pid) {
-            ward.status = ExitStatus::from_wait(status);
+        if (!ward.status) {
+            ward.status = ward.child.reap(Deadline::never());
             ward.entry = {};
         }
     }
 
     static void end(Ward& ward) {
         if (!ward.status) {
-            ::kill(-ward.id.pid, SIGKILL);
+            ward.child.signal_group(SIGKILL);
             collect(ward);
         }
     }
@@ -289,7 +286,7 @@ class GuardianServer {
     void end_all() {
         for (auto& ward : wards_) {
             if (!ward.status) {
-                ::kill(-ward.id.pid, SIGKILL);
+                ward.child.signal_group(SIGKILL);
             }
         }
         for (auto& ward : wards_) {

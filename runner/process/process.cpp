@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "runner/process/process.hpp"
 
+#include "runner/process/pipe.hpp"
 #include "runner/process/spawn.hpp"
-#include "runner/support/file.hpp"
 #include "runner/support/strings.hpp"
 
 #include <array>
@@ -10,56 +10,15 @@
 #include <csignal>
 #include <cstdlib>
 
-#include <fcntl.h>
 #include <fmt/core.h>
 #include <poll.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 namespace vt::process {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct Pipe {
-    UniqueFd read;
-    UniqueFd write;
-
-    static Pipe make() {
-        std::array<int, 2> ends{};
-        if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
-            throw SystemError("cannot make a pipe", errno);
-        }
-        return {UniqueFd(ends[0]), UniqueFd(ends[1])};
-    }
-};
-
-UniqueFd open_null() {
-    UniqueFd fd(::open("/dev/null", O_RDWR | O_CLOEXEC));
-    if (!fd) {
-        throw SystemError("cannot open /dev/null", errno);
-    }
-    return fd;
-}
-
-/// A file without a name that holds \p text, to be read from its beginning.
-UniqueFd in_memory(const std::string& text) {
-    UniqueFd fd(::memfd_create("input", MFD_CLOEXEC));
-    if (!fd) {
-        throw SystemError("cannot make a file in memory", errno);
-    }
-    write_all(fd.get(), text);
-    if (::lseek(fd.get(), 0, SEEK_SET) < 0) {
-        throw SystemError("cannot rewind a file in memory", errno);
-    }
-    return fd;
-}
-
-void set_non_blocking(int fd) {
-    ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
-}
 
 /// Reads what is there. Returns false once nothing will ever come (end, error); true to go on waiting.
 template <typename Take>
@@ -101,16 +60,6 @@ void finish_bounded(std::string& text, std::size_t limit) {
     }
 }
 
-ExitStatus reap(pid_t pid) {
-    int status = 0;
-    while (::waitpid(pid, &status, 0) < 0) {
-        if (errno != EINTR) {
-            throw SystemError("cannot wait for process " + std::to_string(pid), errno);
-        }
-    }
-    return ExitStatus::from_wait(status);
-}
-
 /// The child of run(): pumps its three streams until it has ended.
 class RunningCommand {
   public:
@@ -118,10 +67,9 @@ class RunningCommand {
         auto in = Pipe::make();
         auto out = Pipe::make();
         auto err = Pipe::make();
-        pid_ = spawn(command, {{in.read.get(), 0},
-                               {out.write.get(), 1},
-                               {command.merge_stderr ? out.write.get() : err.write.get(), 2}});
-        pidfd_ = open_pidfd(pid_);
+        child_ = spawn(command, {{in.read.get(), 0},
+                                 {out.write.get(), 1},
+                                 {command.merge_stderr ? out.write.get() : err.write.get(), 2}});
         in_ = std::move(in.write);
         out_ = std::move(out.read);
         err_ = std::move(err.read);
@@ -130,21 +78,11 @@ class RunningCommand {
         }
     }
 
-    ~RunningCommand() {
-        if (pid_ > 0) {
-            ::kill(-pid_, SIGKILL);
-            ::waitpid(pid_, nullptr, 0);
-        }
-    }
-    RunningCommand(const RunningCommand&) = delete;
-    RunningCommand& operator=(const RunningCommand&) = delete;
-
     Completed finish(const Deadline& deadline) {
         while (!step(deadline)) {
         }
         Completed completed;
-        completed.status = reap(pid_);
-        pid_ = 0;
+        completed.status = *child_.reap(Deadline::never());
         finish_bounded(stdout_, limit_);
         finish_bounded(stderr_, limit_);
         completed.out = std::move(stdout_);
@@ -158,7 +96,7 @@ class RunningCommand {
         if (in_ && fed_ == command_.input.size()) {
             in_.reset();
         }
-        std::array<pollfd, 4> fds{pollfd{pidfd_.get(), POLLIN, 0}, pollfd{out_.get(), POLLIN, 0},
+        std::array<pollfd, 4> fds{pollfd{child_.pidfd(), POLLIN, 0}, pollfd{out_.get(), POLLIN, 0},
                                   pollfd{err_.get(), POLLIN, 0}, pollfd{in_.get(), POLLOUT, 0}};
         const int count = ::poll(fds.data(), fds.size(), deadline.poll_timeout_ms());
         if (count < 0 && errno != EINTR) {
@@ -195,8 +133,7 @@ class RunningCommand {
 
     const Command& command_;
     std::size_t limit_;
-    pid_t pid_ = 0;
-    UniqueFd pidfd_;
+    ChildHandle child_;
     UniqueFd in_;
     UniqueFd out_;
     UniqueFd err_;
@@ -243,11 +180,9 @@ Completed check(const Command& command, const Deadline& deadline, std::size_t ou
 struct Child::Impl {
     std::string name;
     LineHandler on_line;
-    pid_t pid = 0;
-    UniqueFd pidfd;
+    ChildHandle child;
     UniqueFd output;
     std::string partial;
-    std::optional<ExitStatus> status;
 
     void pass_lines(std::string_view text) {
         partial += text;
@@ -272,13 +207,13 @@ struct Child::Impl {
             partial.clear();
         }
         output.reset();
-        status = reap(pid);
+        child.reap(Deadline::never());
     }
 
     /// Serves events until the process has ended (true) or the deadline has passed (false).
     bool await_end(const Deadline& deadline) {
-        while (!status) {
-            std::array<pollfd, 2> fds{pollfd{pidfd.get(), POLLIN, 0}, pollfd{output.get(), POLLIN, 0}};
+        while (child) {
+            std::array<pollfd, 2> fds{pollfd{child.pidfd(), POLLIN, 0}, pollfd{output.get(), POLLIN, 0}};
             const int count = ::poll(fds.data(), fds.size(), deadline.poll_timeout_ms());
             if (count < 0 && errno != EINTR) {
                 throw SystemError("cannot wait for " + name, errno);
@@ -306,8 +241,7 @@ Child::Child(const Command& command, LineHandler on_line) : impl_(std::make_uniq
     }
     const int output = impl_->on_line ? pipe.write.get() : null.get();
     const auto input = command.input.empty() ? UniqueFd() : in_memory(command.input);
-    impl_->pid = spawn(command, {{input ? input.get() : null.get(), 0}, {output, 1}, {output, 2}});
-    impl_->pidfd = open_pidfd(impl_->pid);
+    impl_->child = spawn(command, {{input ? input.get() : null.get(), 0}, {output, 1}, {output, 2}});
     impl_->output = std::move(pipe.read);
     if (impl_->output) {
         set_non_blocking(impl_->output.get());
@@ -316,24 +250,19 @@ Child::Child(const Command& command, LineHandler on_line) : impl_(std::make_uniq
 
 Child::Child(Child&&) noexcept = default;
 
-Child::~Child() {
-    if (impl_ && !impl_->status) {
-        ::kill(-impl_->pid, SIGKILL);
-        ::waitpid(impl_->pid, nullptr, 0);
-    }
-}
+Child::~Child() = default;
 
 pid_t Child::pid() const {
-    return impl_->pid;
+    return impl_->child.pid();
 }
 int Child::pidfd() const {
-    return impl_->pidfd.get();
+    return impl_->child.pidfd();
 }
 bool Child::running() {
     return !impl_->await_end(Deadline::after(Seconds(0)));
 }
 std::optional<ExitStatus> Child::status() const {
-    return impl_->status;
+    return impl_->child.status();
 }
 
 ExitStatus Child::wait(const Deadline& deadline) {
@@ -341,13 +270,11 @@ ExitStatus Child::wait(const Deadline& deadline) {
         throw TimeoutError(
             fmt::format("{} did not end within {:g} s", impl_->name, deadline.total().count()));
     }
-    return *impl_->status;
+    return *impl_->child.status();
 }
 
 void Child::signal(int signal) {
-    if (!impl_->status) {
-        ::kill(-impl_->pid, signal);
-    }
+    impl_->child.signal_group(signal);
 }
 
 ExitStatus Child::terminate(Seconds grace) {
@@ -356,7 +283,7 @@ ExitStatus Child::terminate(Seconds grace) {
         signal(SIGKILL);
         impl_->await_end(Deadline::never());
     }
-    return *impl_->status;
+    return *impl_->child.status();
 }
 
 }  // namespace vt::process

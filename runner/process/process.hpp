@@ -7,10 +7,12 @@
 /// Spawning goes through Boost.Process v2; waiting is on a pidfd and the output pipes, with a Deadline.
 #pragma once
 
+#include "runner/process/exit_status.hpp"
 #include "runner/support/deadline.hpp"
 #include "runner/support/error.hpp"
 #include "runner/support/unique_fd.hpp"
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -31,23 +33,16 @@ struct Command {
     std::map<std::string, std::string> environment;  ///< added to the caller's, or replacing
     std::string input;                               ///< written to its standard input, then closed
     bool merge_stderr = false;                       ///< standard error goes where standard output goes
+    bool exact_environment = false;                  ///< \ref environment is all that the child gets
 
     /// As a person would paste it.
     std::string text() const;
 };
 
-/// How a process ended.
-struct ExitStatus {
-    int code = 0;       ///< exit code, if it exited
-    int signal = 0;     ///< the signal that killed it, or 0
-    bool core = false;  ///< a core was dumped
-
-    bool ok() const { return code == 0 && signal == 0; }
-    /// "exit status 1", "killed by SIGSEGV (core dumped)".
-    std::string text() const;
-    /// From waitpid's status word.
-    static ExitStatus from_wait(int status);
-    bool operator==(const ExitStatus&) const = default;
+/// What a process may use; what is absent is as the caller's.
+struct Limits {
+    std::optional<std::uint64_t> core;    ///< size of a core in bytes; more than allowed counts as allowed
+    std::optional<std::uint64_t> nofile;  ///< open descriptors
 };
 
 /// A finished command.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "runner/process/spawn.hpp"
 
+#include "runner/process/sweeper.hpp"
 #include "runner/support/log.hpp"
 
 #include <cerrno>
@@ -12,12 +13,14 @@
 #include <thread>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/process/v2/posix/default_launcher.hpp>
 #include <boost/process/v2/process.hpp>
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -29,8 +32,9 @@ namespace bp = boost::process::v2;
 /// What happens in the child between fork and exec; only async-signal-safe calls there.
 class ChildSetup {
   public:
-    ChildSetup(const Command& command, const std::vector<BoundFd>& fds, Leads leads, char* const* environment)
-        : command_(command), fds_(fds), leads_(leads), environment_(environment), parent_(::getpid()) {}
+    ChildSetup(const Command& command, const std::vector<BoundFd>& fds, const SpawnOptions& options,
+               char* const* environment)
+        : command_(command), fds_(fds), options_(options), environment_(environment), parent_(::getpid()) {}
 
     template <typename Launcher, typename Path>
     bp::error_code on_setup(Launcher& launcher, const Path& /*program*/, const char* const* /*argv*/) {
@@ -47,7 +51,7 @@ class ChildSetup {
         const auto failure = [] { return bp::error_code(errno, boost::system::system_category()); };
         sigset_t none;
         sigemptyset(&none);
-        if ((leads_ == Leads::session ? ::setsid() < 0 : ::setpgid(0, 0) != 0) ||
+        if ((options_.leads == Leads::session ? ::setsid() < 0 : ::setpgid(0, 0) != 0) ||
             ::sigprocmask(SIG_SETMASK, &none, nullptr) != 0 || ::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) {
             return failure();
         }
@@ -64,8 +68,17 @@ class ChildSetup {
                 return failure();
             }
         }
-        if (leads_ == Leads::session && ::ioctl(0, TIOCSCTTY, 0) != 0) {
+        if (options_.leads == Leads::session && ::ioctl(0, TIOCSCTTY, 0) != 0) {
             return failure();
+        }
+        if (options_.limits.core) {
+            lower_limit(RLIMIT_CORE, *options_.limits.core);
+        }
+        if (options_.limits.nofile) {
+            lower_limit(RLIMIT_NOFILE, *options_.limits.nofile);
+        }
+        if (options_.mark) {
+            set_supervision_mark(*options_.mark);
         }
         if (!command_.working_dir.empty() && ::chdir(command_.working_dir.c_str()) != 0) {
             return failure();
@@ -81,9 +94,18 @@ class ChildSetup {
     }
 
   private:
+    /// The soft limit, as far as the hard one lets it go.
+    static void lower_limit(decltype(RLIMIT_CORE) resource, rlim_t value) {
+        rlimit limit{};
+        if (::getrlimit(resource, &limit) == 0) {
+            limit.rlim_cur = value < limit.rlim_max ? value : limit.rlim_max;
+            ::setrlimit(resource, &limit);
+        }
+    }
+
     const Command& command_;
     const std::vector<BoundFd>& fds_;
-    Leads leads_;
+    const SpawnOptions& options_;
     char* const* environment_;
     pid_t parent_;
 };
@@ -91,8 +113,8 @@ class ChildSetup {
 /// The environment of the child as execve takes it.
 class Environment {
   public:
-    explicit Environment(const std::map<std::string, std::string>& changes) {
-        for (char** entry = environ; *entry != nullptr; ++entry) {
+    Environment(const std::map<std::string, std::string>& changes, bool exact) {
+        for (char** entry = environ; !exact && *entry != nullptr; ++entry) {
             const std::string_view text(*entry);
             if (changes.find(std::string(text.substr(0, text.find('=')))) == changes.end()) {
                 texts_.emplace_back(text);
@@ -131,7 +153,7 @@ std::vector<UniqueFd> move_clashing(std::vector<BoundFd>& fds) {
     return moved;
 }
 
-pid_t spawn_here(const Command& command, std::vector<BoundFd> fds, Leads leads) {
+ChildHandle spawn_here(const Command& command, std::vector<BoundFd> fds, const SpawnOptions& options) {
     if (command.argv.empty()) {
         throw Error("a command without a program cannot be run");
     }
@@ -145,33 +167,46 @@ pid_t spawn_here(const Command& command, std::vector<BoundFd> fds, Leads leads) 
                             : "that file"));
     }
     const auto moved = move_clashing(fds);
-    const Environment environment(command.environment);
-    boost::asio::io_context context;
+    const Environment environment(command.environment, command.exact_environment);
     bp::error_code error;
     bp::posix::default_launcher launcher;
     const std::vector<std::string> arguments(command.argv.begin() + 1, command.argv.end());
-    auto child = launcher(context.get_executor(), error, program->string(), arguments,
-                          ChildSetup(command, fds, leads, environment.get()));
+    try {
+        boost::asio::io_context context;
+        // Has the context make its descriptors now: where there are none left for them, before the fork.
+        const boost::asio::posix::stream_descriptor first(context);
+        auto child = launcher(context.get_executor(), error, program->string(), arguments,
+                              ChildSetup(command, fds, options, environment.get()));
+        if (!error) {
+            child.detach();
+        }
+    } catch (const boost::system::system_error& failure) {
+        error = failure.code();  // it has forked but cannot watch the child: no descriptors
+    }
+    // Boost 1.81 reaps neither a child that could not execute its program nor one that it cannot watch.
+    ChildHandle handle;
+    if (launcher.pid > 0) {
+        handle = ChildHandle(launcher.pid);
+    }
     if (error) {
+        handle.kill(Deadline::never());
         throw SystemError("cannot run " + command.argv.front(), error.value());
     }
-    const auto pid = child.id();
-    child.detach();
-    return pid;
+    return handle;
 }
 
 /// Runs jobs on a thread that never ends. One a process: a forked child starts its own.
 class SpawnThread {
   public:
-    pid_t spawn(const Command& command, const std::vector<BoundFd>& fds, Leads leads) {
-        std::packaged_task<pid_t()> task([&] { return spawn_here(command, fds, leads); });
-        auto pid = task.get_future();
+    ChildHandle spawn(const Command& command, const std::vector<BoundFd>& fds, const SpawnOptions& options) {
+        std::packaged_task<ChildHandle()> task([&] { return spawn_here(command, fds, options); });
+        auto child = task.get_future();
         {
             const std::lock_guard lock(mutex_);
             tasks_.push_back(&task);
         }
         wake_.notify_one();
-        return pid.get();
+        return child.get();
     }
 
     void run() {
@@ -206,15 +241,16 @@ class SpawnThread {
   private:
     std::mutex mutex_;
     std::condition_variable wake_;
-    std::deque<std::packaged_task<pid_t()>*> tasks_;
+    std::deque<std::packaged_task<ChildHandle()>*> tasks_;
 };
 
 }  // namespace
 
-pid_t spawn(const Command& command, const std::vector<BoundFd>& fds, Leads leads) {
+ChildHandle spawn(const Command& command, const std::vector<BoundFd>& fds, const SpawnOptions& options) {
     log::debug("running: {}", command.text());
     const bool main_thread = ::syscall(SYS_gettid) == ::getpid();
-    return main_thread ? spawn_here(command, fds, leads) : SpawnThread::instance().spawn(command, fds, leads);
+    return main_thread ? spawn_here(command, fds, options)
+                       : SpawnThread::instance().spawn(command, fds, options);
 }
 
 UniqueFd open_pidfd(pid_t pid) {

@@ -13,6 +13,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <random>
 #include <vector>
 
 #include <fcntl.h>
@@ -40,15 +41,21 @@ rlim_t number_of(const ProcessId& task) {
     return static_cast<rlim_t>(task.start_time) << 22 | static_cast<rlim_t>(task.pid);
 }
 
-bool has_limit(const fs::path& process, const std::string& number) {
+/// The soft and the hard limit RLIMIT_LOCKS of a process as /proc tells them; empty if it does not.
+struct LockLimits {
+    std::string soft;
+    std::string hard;
+};
+
+LockLimits lock_limits(const fs::path& process) {
     const auto limits = read_file(process / "limits", 1 << 16);
     constexpr std::string_view row = "\nMax file locks ";
     const auto at = limits.find(row);
     if (at == std::string::npos) {
-        return false;
+        return {};
     }
     const auto words = split_words(std::string_view(limits).substr(at + row.size(), 60));
-    return !words.empty() && words.front() == number;
+    return words.size() < 2 ? LockLimits{} : LockLimits{words[0], words[1]};
 }
 
 bool has_variable(const fs::path& process, const std::string& assignment) {
@@ -61,10 +68,9 @@ bool is_dead(pid_t pid) {
     return !ProcessId::of(pid).alive();
 }
 
-/// The living processes that carry the mark of \p task.
-std::vector<pid_t> marked(const ProcessId& task) {
-    const auto number = std::to_string(number_of(task));
-    const auto assignment = fmt::format("{}={}", task_mark, text_of(task));
+/// The living processes, but the calling one, for which \p carries says yes to their directory below /proc.
+template <typename Carries>
+std::vector<pid_t> processes(const Carries& carries) {
     std::vector<pid_t> found;
     std::error_code ignored;
     for (const auto& entry : fs::directory_iterator("/proc", ignored)) {
@@ -75,14 +81,37 @@ std::vector<pid_t> marked(const ProcessId& task) {
             continue;
         }
         try {
-            if ((has_limit(entry.path(), number) || has_variable(entry.path(), assignment)) &&
-                !is_dead(pid)) {
+            if (carries(entry.path()) && !is_dead(pid)) {
                 found.push_back(pid);
             }
         } catch (const Error&) {  // somebody else's, or gone
         }
     }
     return found;
+}
+
+/// Kills what \p carries says yes to until there is nothing left of it; returns how many were killed.
+template <typename Carries>
+std::size_t kill_all(const Carries& carries, const Deadline& deadline) {
+    std::vector<pid_t> killed;
+    for (auto found = processes(carries); !found.empty() && !deadline.expired(); found = processes(carries)) {
+        std::vector<UniqueFd> handles;
+        std::vector<pollfd> ends;
+        for (const pid_t pid : found) {
+            handles.emplace_back(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+            ends.push_back({handles.back().get(), POLLIN, 0});
+            ::kill(pid, SIGKILL);
+            if (std::find(killed.begin(), killed.end(), pid) == killed.end()) {
+                killed.push_back(pid);
+            }
+        }
+        for (auto& end : ends) {
+            if (end.fd >= 0) {
+                ::poll(&end, 1, deadline.poll_timeout_ms());
+            }
+        }
+    }
+    return killed.size();
 }
 
 [[noreturn]] void sweep_after(int parent, const ProcessId& task) {
@@ -114,23 +143,39 @@ void clear_mark() {
 }
 
 std::size_t kill_marked(const ProcessId& task, const Deadline& deadline) {
-    std::vector<pid_t> killed;
-    for (auto found = marked(task); !found.empty() && !deadline.expired(); found = marked(task)) {
-        std::vector<UniqueFd> handles;
-        std::vector<pollfd> ends;
-        for (const pid_t pid : found) {
-            handles.emplace_back(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-            ends.push_back({handles.back().get(), POLLIN, 0});
-            ::kill(pid, SIGKILL);
-            if (std::find(killed.begin(), killed.end(), pid) == killed.end()) {
-                killed.push_back(pid);
-            }
-        }
-        for (auto& end : ends) {
-            ::poll(&end, 1, deadline.poll_timeout_ms());
-        }
+    const auto number = std::to_string(number_of(task));
+    const auto assignment = fmt::format("{}={}", task_mark, text_of(task));
+    return kill_all(
+        [&](const fs::path& process) {
+            return lock_limits(process).soft == number || has_variable(process, assignment);
+        },
+        deadline);
+}
+
+std::uint64_t new_supervision_mark() {
+    // Above all marks of tasks, which are below it for the next thousand years.
+    constexpr std::uint64_t lowest = std::uint64_t{1} << 61;
+    rlimit limit{};
+    ::getrlimit(RLIMIT_LOCKS, &limit);
+    const auto own = static_cast<std::uint64_t>(limit.rlim_max);
+    const auto highest = own > lowest + 1 && own < 2 * lowest ? own : 2 * lowest;
+    std::random_device source;
+    const auto random = static_cast<std::uint64_t>(source()) << 32 | source();
+    return lowest + random % (highest - lowest);
+}
+
+void set_supervision_mark(std::uint64_t mark) {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_LOCKS, &limit) == 0) {
+        limit.rlim_max = mark;
+        limit.rlim_cur = limit.rlim_cur < limit.rlim_max ? limit.rlim_cur : limit.rlim_max;
+        ::setrlimit(RLIMIT_LOCKS, &limit);
     }
-    return killed.size();
+}
+
+std::size_t kill_supervised(std::uint64_t mark, const Deadline& deadline) {
+    const auto number = std::to_string(mark);
+    return kill_all([&](const fs::path& process) { return lock_limits(process).hard == number; }, deadline);
 }
 
 pid_t start_sweeper(const ProcessId& task) {

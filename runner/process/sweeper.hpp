@@ -18,6 +18,7 @@
 #include "runner/support/journal.hpp"
 
 #include <cstddef>
+#include <cstdint>
 
 #include <sys/types.h>
 
@@ -38,5 +39,17 @@ void clear_mark();
 /// Kills every process, but the calling one, that carries the mark of \p task; returns how many. Stops at \p
 /// deadline.
 std::size_t kill_marked(const ProcessId& task, const Deadline& deadline);
+
+/// A number that marks one supervised process (Supervised) and all that it starts, to be set between fork and
+/// exec. It is the *hard* limit RLIMIT_LOCKS, so that the task's mark, the soft one, stays. A hard limit can
+/// only be lowered by those without privilege, so each number is below the calling process's own.
+std::uint64_t new_supervision_mark();
+
+/// Sets the mark for the calling process. Async-signal-safe.
+void set_supervision_mark(std::uint64_t mark);
+
+/// Kills every process that carries the supervision mark \p mark, until none is left or \p deadline passes;
+/// returns how many.
+std::size_t kill_supervised(std::uint64_t mark, const Deadline& deadline);
 
 }  // namespace vt::process

@@ -21,7 +21,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -133,13 +132,12 @@ struct LocalProcess::State : std::enable_shared_from_this<State> {
     }
 
     void on_leader_end() {
-        int status = 0;
+        process::ExitStatus status;
         {
             const std::lock_guard lock(mutex);
-            ::waitpid(pid, &status, 0);
-            reaped = true;
+            status = child.reap(Deadline::never()).value();
         }
-        end(WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status));
+        end(status.signal != 0 ? -status.signal : status.code);
         boost::system::error_code ignored;
         watcher.close(ignored);
         reader.close(ignored);
@@ -158,8 +156,8 @@ struct LocalProcess::State : std::enable_shared_from_this<State> {
         ended.notify_all();
     }
 
-    pid_t pid = 0;    ///< the leader's
-    UniqueFd master;  ///< for writers; the loop reads a duplicate
+    process::ChildHandle child;  ///< the leader
+    UniqueFd master;             ///< for writers; the loop reads a duplicate
     std::shared_ptr<OutputBuffer> output = std::make_shared<OutputBuffer>();
     asio::posix::stream_descriptor reader;
     asio::posix::stream_descriptor control;  ///< our end of the leader's socket
@@ -170,7 +168,6 @@ struct LocalProcess::State : std::enable_shared_from_this<State> {
     std::condition_variable ended;
     std::string kept;
     std::optional<int> exit_status;
-    bool reaped = false;
 };
 
 namespace {
@@ -213,7 +210,7 @@ class LocalTerminal : public Terminal {
 }  // namespace
 
 pid_t LocalProcess::pid() const {
-    return state_->pid;
+    return state_->child.pid();
 }
 
 std::optional<int> LocalProcess::status() const {
@@ -232,9 +229,7 @@ std::optional<int> LocalProcess::wait(const Deadline& deadline) {
 void LocalProcess::kill(int signal) {
     // Until the leader is reaped its number, which is the group's, is not used again.
     const std::lock_guard lock(state_->mutex);
-    if (!state_->reaped) {
-        ::kill(-state_->pid, signal);
-    }
+    state_->child.signal_group(signal);
 }
 
 std::string LocalProcess::output() const {
@@ -256,9 +251,10 @@ LocalSession local_session(IoLoop& loop, const std::string& command, const Shell
     const int slave = pty.slave.get();
     process::Command shell;
     shell.argv = {"/bin/sh", "-c", leader, "sh", command};
-    state->pid = process::spawn(shell, {{slave, 0}, {slave, 1}, {slave, 2}, {theirs.get(), 3}},
-                                process::Leads::session);
-    UniqueFd pidfd = process::open_pidfd(state->pid);
+    process::SpawnOptions how;
+    how.leads = process::Leads::session;
+    state->child = process::spawn(shell, {{slave, 0}, {slave, 1}, {slave, 2}, {theirs.get(), 3}}, how);
+    UniqueFd pidfd(checked(::fcntl(state->child.pidfd(), F_DUPFD_CLOEXEC, 0), "duplicate a pidfd"));
     UniqueFd duplicate(checked(::fcntl(pty.master.get(), F_DUPFD_CLOEXEC, 0), "duplicate a terminal"));
     state->master = std::move(pty.master);
     loop.run_there([&] {

@@ -2,8 +2,8 @@
 #include "runner/session/shell_session.hpp"
 
 #include "runner/session/expect_text.hpp"
-#include "runner/session/pattern.hpp"
 #include "runner/support/log.hpp"
+#include "runner/support/pattern.hpp"
 #include "runner/support/strings.hpp"
 
 #include <algorithm>

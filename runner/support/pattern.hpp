@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /// \file
-/// A regular expression over what a guest prints: PCRE2, near enough to Python's `re` that prompts written
-/// for it work.
+/// A regular expression over what a guest or a program prints: PCRE2, near enough to Python's `re` that
+/// prompts written for it work.
 ///
 /// Output is hostile and prompts are users': matching is bounded by PCRE2's match limits, and bytes that are
 /// no UTF-8 match nothing but do no harm.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #define PCRE2_CODE_UNIT_WIDTH 8
-#include "runner/session/pattern.hpp"
+#include "runner/support/pattern.hpp"
 
 #include "runner/support/error.hpp"
 #include "runner/support/log.hpp"
