@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What a guest prints, told apart into echo, output and prompt. Input: a command, a zero byte, the output.
 #include "runner/session/expect_text.hpp"
-#include "runner/support/pattern.hpp"
 #include "runner/session/shell_error.hpp"
 #include "runner/session/terminal.hpp"
+#include "runner/support/pattern.hpp"
 
 #include <cstddef>
 #include <cstdint>
