@@ -5,11 +5,11 @@
 #include "cfg/image.hpp"
 #include "cfg/record.hpp"
 #include "cfg/source_map.hpp"
+#include "cfg/tracer.hpp"
 #include "cfg/walker.hpp"
 #include "runner/support/strings.hpp"
 
 #include <algorithm>
-#include <map>
 #include <set>
 
 #include <fmt/core.h>
@@ -20,219 +20,6 @@ namespace {
 constexpr std::size_t shown_nearest = 5;
 constexpr std::size_t compared_names = 40;  ///< by edit distance, after a cheaper choice
 constexpr std::size_t names_looked_at = 200'000;
-
-/// Whether a statement replaces whatever the key had.
-bool replaces(Op op) {
-    return op == Op::set || op == Op::regex_set || op == Op::del || op == Op::suffix;
-}
-
-/// Follows some keys through the statements of one dictionary.
-class Tracer {
-  public:
-    Tracer(const Image& image, const std::vector<std::uint8_t>& decisions)
-        : image_(image), decisions_(decisions), sources_(image), record_(image) {}
-
-    std::vector<KeyExplanation> trace(const Walker& walker, const Dictionary& dictionary,
-                                      const std::vector<std::string>& keys) {
-        for (const std::string& key : keys) {
-            explanations_.push_back({key, std::nullopt, {}, {}});
-            numbers_.push_back(number_of(key));
-        }
-        record_.begin(walker.name(), walker.shortname(), walker.dep());
-        for (const Range range : walker.trail()) {
-            run(range, true);
-        }
-        const auto before = values();
-        record_.apply_limits();
-        note_limits(before);
-        for (KeyExplanation& explanation : explanations_) {
-            finish(explanation, dictionary);
-        }
-        return std::move(explanations_);
-    }
-
-  private:
-    std::uint32_t number_of(std::string_view key) const {
-        for (std::uint32_t i = 0; i < image_.keys.size(); ++i) {
-            if (image_.text(image_.keys[i].text) == key) {
-                return i;
-            }
-        }
-        return none;
-    }
-
-    std::vector<std::optional<std::string>> values() {
-        std::vector<std::optional<std::string>> result;
-        for (const std::uint32_t number : numbers_) {
-            const auto value = number == none ? std::nullopt : record_.value(number);
-            result.push_back(value ? std::optional<std::string>(*value) : std::nullopt);
-        }
-        return result;
-    }
-
-    void run(Range range, bool active) {
-        for (std::uint32_t i = range.begin; i < range.end; ++i) {
-            const Stmt& statement = image_.statements[i];
-            if (statement.op == Op::condition) {
-                const bool holds = active && decisions_[statement.a] != 0;
-                conditions_.push_back({&statement, holds});
-                const std::uint32_t end = image_.conditions[statement.a].end;
-                run({i + 1, end}, holds);
-                conditions_.pop_back();
-                i = end - 1;
-            } else if (statement.op == Op::map) {
-                if (active) {
-                    record_.run({i, i + 2}, decisions_);
-                }
-                ++i;
-            } else {
-                step(i, active);
-            }
-        }
-    }
-
-    void step(std::uint32_t index, bool active) {
-        const Stmt& statement = image_.statements[index];
-        const auto before = values();
-        if (active) {
-            record_.run({index, index + 1}, decisions_);
-            if (statement.op <= Op::lazy_set) {
-                set_at_[statement.a] = sources_.where(statement);
-            }
-        }
-        const auto after = values();
-        for (std::size_t i = 0; i < numbers_.size(); ++i) {
-            if (numbers_[i] == none || (!aims_at(statement, numbers_[i]) && before[i] == after[i])) {
-                continue;
-            }
-            ExplainStep entry;
-            entry.where = sources_.where(statement);
-            entry.text = sources_.line(statement);
-            if (!active) {
-                entry.fate = ExplainStep::Fate::skipped;
-            } else {
-                entry.value = after[i].value_or("");
-                if (before[i] == after[i] && !replaces(statement.op)) {
-                    entry.fate = ExplainStep::Fate::no_effect;
-                }
-            }
-            add_notes(entry, statement, active);
-            if (active && (replaces(statement.op) && !refers_to(statement, numbers_[i]))) {
-                overwrite(explanations_[i]);
-            }
-            explanations_[i].steps.push_back(std::move(entry));
-        }
-    }
-
-    static void overwrite(KeyExplanation& explanation) {
-        for (ExplainStep& old : explanation.steps) {
-            if (old.fate == ExplainStep::Fate::in_force) {
-                old.fate = ExplainStep::Fate::overwritten;
-            }
-        }
-    }
-
-    bool aims_at(const Stmt& statement, std::uint32_t key) const {
-        switch (statement.op) {
-            case Op::set:
-            case Op::append:
-            case Op::prepend:
-            case Op::lazy_set:
-            case Op::del:
-                return statement.a == key;
-            case Op::regex_set:
-            case Op::regex_append:
-            case Op::regex_prepend:
-                return image_.patterns[statement.a].literal_key == key;
-            default:
-                return false;
-        }
-    }
-
-    Range pieces_of(const Stmt& statement) const {
-        return (statement.flags & Stmt::substitutes) != 0 ? image_.templates[statement.value.offset]
-                                                          : Range{};
-    }
-
-    bool refers_to(const Stmt& statement, std::uint32_t key) const {
-        const Range pieces = pieces_of(statement);
-        return std::any_of(image_.pieces.begin() + pieces.begin, image_.pieces.begin() + pieces.end,
-                           [key](const Piece& piece) { return piece.key == key; });
-    }
-
-    void add_notes(ExplainStep& entry, const Stmt& statement, bool active) {
-        for (const auto& [condition, holds] : conditions_) {
-            entry.notes.push_back(fmt::format("condition {} at {} {}", sources_.line(*condition),
-                                              sources_.where(*condition).to_string(),
-                                              holds ? "holds" : "does not hold"));
-        }
-        if ((statement.flags & Stmt::implied) != 0) {
-            entry.notes.emplace_back("set by the variant of the named block");
-        }
-        const Range pieces = pieces_of(statement);
-        for (std::uint32_t i = pieces.begin; active && i < pieces.end; ++i) {
-            const std::uint32_t key = image_.pieces[i].key;
-            if (key == none) {
-                continue;
-            }
-            const std::string_view text = image_.text(image_.keys[key].text);
-            const auto place = set_at_.find(key);
-            const auto value = record_.value(key);
-            if (key < reserved::count) {
-                entry.notes.push_back(fmt::format("${{{}}} is the test's own", text));
-            } else if (!value) {
-                entry.notes.push_back(
-                    fmt::format("${{{}}} is not set here and stays as it is written", text));
-            } else if (place != set_at_.end() && !aims_at(statement, key)) {
-                entry.notes.push_back(
-                    fmt::format("${{{}}} is '{}' from {}", text, *value, place->second.to_string()));
-            }
-        }
-    }
-
-    void note_limits(const std::vector<std::optional<std::string>>& before) {
-        const auto after = values();
-        for (std::size_t i = 0; i < numbers_.size(); ++i) {
-            if (before[i] == after[i]) {
-                continue;
-            }
-            overwrite(explanations_[i]);
-            ExplainStep entry;
-            entry.text = "a limit";
-            entry.value = after[i].value_or("");
-            for (std::uint32_t key = 0; key < image_.keys.size(); ++key) {
-                const auto value = record_.value(key);
-                if (image_.keys[key].target == numbers_[i] && value && value == after[i]) {
-                    entry.text = fmt::format("limit {} = {}", image_.text(image_.keys[key].text), *value);
-                    entry.where = set_at_.count(key) != 0 ? set_at_[key] : Location{};
-                }
-            }
-            explanations_[i].steps.push_back(std::move(entry));
-        }
-    }
-
-    static void finish(KeyExplanation& explanation, const Dictionary& dictionary) {
-        const auto value = dictionary.find(explanation.key);
-        if (value) {
-            explanation.value = std::string(*value);
-            return;
-        }
-        std::vector<std::string> candidates;
-        for (const Entry& entry : dictionary.entries) {
-            candidates.emplace_back(entry.key);
-        }
-        explanation.nearest = nearest(explanation.key, candidates);
-    }
-
-    const Image& image_;
-    const std::vector<std::uint8_t>& decisions_;
-    SourceMap sources_;
-    Record record_;
-    std::vector<KeyExplanation> explanations_;
-    std::vector<std::uint32_t> numbers_;
-    std::vector<std::pair<const Stmt*, bool>> conditions_;
-    std::map<std::uint32_t, Location> set_at_;
-};
 
 /// Goes to the test of that name; false if it does not come out.
 bool find_test(Walker& walker, const Image& image, std::string_view name, Walker::Search by) {
@@ -397,7 +184,7 @@ Explanation explain(const Program& program, std::string_view name, const std::ve
         }
         result.exists = true;
         result.name = walker.name();
-        result.keys = Tracer(image, walker.decisions()).trace(walker, dictionary, wanted);
+        result.keys = trace_keys(image, walker, dictionary, wanted);
         return result;
     }
     result.name = name;

@@ -49,7 +49,8 @@ TEST_CASE("the chain of a key shows each statement with its place and fate") {
     CHECK(mem.steps[2].notes[1].find("not set here") != std::string::npos);
     CHECK(mem.steps[3].fate == Fate::skipped);
     CHECK(mem.steps[4].value == "1024${unit}M");
-    CHECK(mem.steps[4].notes[1].find("'M' from <string>:12:1") != std::string::npos);
+    CHECK(mem.steps[4].notes[1] == "${mem} is '1024${unit}' from <string>:11:5");
+    CHECK(mem.steps[4].notes[2] == "${unit} is 'M' from <string>:12:1");
 }
 
 TEST_CASE("a key that is not set has near ones") {

@@ -4,9 +4,12 @@
 #include "cfg/image.hpp"
 #include "cfg/lint_labels.hpp"
 #include "cfg/source_map.hpp"
+#include "cfg/tokens.hpp"
+#include "cfg/unicode.hpp"
 #include "cfg/walker.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <map>
 #include <set>
 
@@ -25,11 +28,13 @@ class Linter {
         for (std::uint32_t number = 0; number < image_.nodes.size(); ++number) {
             const Node& node = image_.nodes[number];
             around_ = reach_.around(number);
+            number_ = number;
             check_guards(node, node.guards);
             check_siblings(node);
         }
         check_references();
         check_indentation();
+        check_lines();
         check_results();
         return sorted();
     }
@@ -50,18 +55,43 @@ class Linter {
         return text;
     }
 
-    /// The label of a word that cannot come here, or its whole text if each could alone.
-    std::string culprit(std::uint32_t word) const {
+    /// Whether some name here matches a word of a filter.
+    bool possible(std::uint32_t word) const {
+        if (!reach_.possible(around_, word)) {
+            return false;
+        }
+        const Range blocks = image_.words[word];
+        const bool single = blocks.end - blocks.begin == 1 &&
+                            image_.blocks[blocks.begin].end - image_.blocks[blocks.begin].begin == 1;
+        return single || reach_.reachable(number_, word);
+    }
+
+    bool possible(const Filter& filter) const {
+        for (std::uint32_t word = filter.words.begin; word < filter.words.end; ++word) {
+            if (possible(word)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /// Why a word that is not possible is not: the label that cannot come here, or that all of them could,
+    /// but not together.
+    std::string why_never(std::uint32_t word) const {
         const Range blocks = image_.words[word];
         for (std::uint32_t block = blocks.begin; block < blocks.end; ++block) {
             for (std::uint32_t i = image_.blocks[block].begin; i < image_.blocks[block].end; ++i) {
                 const std::uint32_t symbol = image_.block_symbols[i];
                 if ((around_[symbol / 64] >> symbol % 64 & 1U) == 0) {
-                    return std::string(image_.text(image_.symbols[symbol]));
+                    return fmt::format("no name here has the label '{}'",
+                                       image_.text(image_.symbols[symbol]));
                 }
             }
         }
-        return text_of(word);
+        return blocks.end - blocks.begin == 1
+                   ? fmt::format("in no name here the labels of '{}' follow each other like this",
+                                 text_of(word))
+                   : fmt::format("no name here has all of '{}' in it", text_of(word));
     }
 
     void add(std::string rule, const Stmt& statement, std::string message, std::string_view part = {}) {
@@ -88,12 +118,11 @@ class Linter {
     void check_condition(const Node& node, const Stmt& statement) {
         const Condition& condition = image_.conditions[statement.a];
         const Filter& filter = image_.filters[condition.filter];
-        if (condition.negated == 0 && !reach_.possible(around_, filter)) {
+        if (condition.negated == 0 && !possible(filter)) {
             add("condition-never-holds", statement,
                 filter.words.empty()
                     ? std::string("the condition has no label")
-                    : fmt::format("the condition never holds: no name here has the label '{}'",
-                                  culprit(filter.words.begin)));
+                    : fmt::format("the condition never holds: {}", why_never(filter.words.begin)));
             return;  // what stands in it has no effect anyway
         }
         check_dead_words(statement, filter);
@@ -102,7 +131,7 @@ class Linter {
 
     void check_filter(const Node& node, const Guard& guard, const Stmt& statement) {
         const Filter& filter = image_.filters[guard.target];
-        if (reach_.possible(around_, filter)) {
+        if (possible(filter)) {
             check_dead_words(statement, filter);
             check_own_no(node, guard, statement, filter);
             return;
@@ -111,9 +140,8 @@ class Linter {
             check_dead_words(statement, filter);
             return;
         }
-        const std::string why = filter.words.empty() ? std::string("it has no label")
-                                                     : fmt::format("no name here has the label '{}'",
-                                                                   culprit(filter.words.begin));
+        const std::string why =
+            filter.words.empty() ? std::string("it has no label") : why_never(filter.words.begin);
         if (node.labels.empty()) {
             add("only-leaves-nothing", statement, fmt::format("this 'only' leaves nothing: {}", why));
         } else {
@@ -136,11 +164,9 @@ class Linter {
 
     void check_dead_words(const Stmt& statement, const Filter& filter) {
         for (std::uint32_t word = filter.words.begin; word < filter.words.end; ++word) {
-            if (!reach_.possible(around_, word)) {
+            if (!possible(word)) {
                 add("filter-matches-nothing", statement,
-                    fmt::format("'{}' matches nothing: no name here has the label '{}'", text_of(word),
-                                culprit(word)),
-                    text_of(word));
+                    fmt::format("'{}' matches nothing: {}", text_of(word), why_never(word)), text_of(word));
             }
         }
     }
@@ -263,6 +289,90 @@ class Linter {
                          first_space)});
     }
 
+    /// What only the text shows.
+    void check_lines() {
+        std::set<std::string_view> seen;
+        for (std::uint32_t file = 0; file < image_.files.size(); ++file) {
+            if (!seen.insert(image_.text(image_.files[file].path)).second) {
+                continue;
+            }
+            for (std::uint32_t line = 1; line <= sources_.line_count(file); ++line) {
+                Stmt place;
+                place.file = static_cast<std::uint16_t>(file);
+                place.line = line;
+                const std::string_view text = sources_.line(place);
+                if (text.substr(0, 9) == "variants ") {
+                    check_block_name(place, text);
+                } else if (text.find('=') != std::string_view::npos && !is_keyword_line(text)) {
+                    check_key(place, text);
+                }
+            }
+        }
+    }
+
+    static bool is_keyword_line(std::string_view line) {
+        const std::string_view word = line.substr(0, line.find(' ') + 1);
+        return line[0] == '#' || line[0] == '-' || line.substr(0, 2) == "//" || word == "only " ||
+               word == "no " || word == "join " || word == "include " || word == "suffix " || word == "del ";
+    }
+
+    /// `variants @x:` makes a block that is called `@`.
+    void check_block_name(const Stmt& place, std::string_view line) {
+        Tokenizer tokens(line, 8);
+        const Token first = tokens.next_solid();
+        if (first.kind == TokenKind::identifier || first.kind == TokenKind::colon ||
+            first.kind == TokenKind::left_bracket) {
+            return;
+        }
+        const std::string_view noise = line.substr(first.position, first.after - first.position);
+        Token name = tokens.next_solid();
+        while (name.kind != TokenKind::identifier && name.kind != TokenKind::colon &&
+               name.kind != TokenKind::left_bracket) {
+            name = tokens.next_solid();
+        }
+        const bool named = name.kind == TokenKind::identifier;
+        add("block-name-noise", place,
+            named ? fmt::format("{} stands before the block's name: the block is called '{}', not '{}'",
+                                noise, first.kind == TokenKind::string ? first.text : noise, name.text)
+                  : fmt::format("{} is no name, so the block has none", noise),
+            noise);
+    }
+
+    /// `(v=a):` looks like a condition, but sets the key `(v`.
+    void check_key(const Stmt& place, std::string_view line) {
+        const std::size_t equals = line.find('=');
+        const std::size_t colon = line.find(':');
+        const std::size_t open = line.substr(0, equals).rfind('(');
+        if (open == std::string_view::npos || colon == std::string_view::npos || colon < equals) {
+            return;
+        }
+        const std::size_t close = line.substr(0, colon).find(')', equals);
+        if (close == std::string_view::npos || !is_filter_text(line.substr(0, equals)) ||
+            !is_filter_text(line.substr(equals + 1, colon - equals - 1))) {
+            return;
+        }
+        const std::string_view before = unicode::strip(line.substr(0, open));
+        if (line.substr(open, equals - open).find(')') != std::string_view::npos ||
+            (!before.empty() && before.find_last_of(".,!") != before.size() - 1)) {
+            return;  // `f(x=1): …`: a key
+        }
+        add("condition-is-assignment", place,
+            fmt::format("this is no condition: it sets the key '{}', and what stands below always acts; a "
+                        "condition names a variant without its block: '{}{}{}'",
+                        unicode::strip(line.substr(0, equals)), line.substr(0, open),
+                        unicode::strip(line.substr(equals + 1, close - equals - 1)),
+                        line.substr(close + 1, colon - close)),
+            line.substr(open, close + 1 - open));
+    }
+
+    /// Whether a text has nothing but what filters have.
+    static bool is_filter_text(std::string_view text) {
+        return std::all_of(text.begin(), text.end(), [](char c) {
+            return std::isalnum(static_cast<unsigned char>(c)) != 0 || static_cast<unsigned char>(c) > 0x7F ||
+                   std::string_view("_-.,!() ").find(c) != std::string_view::npos;
+        });
+    }
+
     /// Dependencies, by filter: the statement of the variant that has them.
     std::vector<std::pair<const Stmt*, std::uint32_t>> dependency_blocks() const {
         std::vector<std::pair<const Stmt*, std::uint32_t>> blocks;
@@ -340,6 +450,7 @@ class Linter {
     SourceMap sources_;
     LabelReach reach_;
     SymbolSet around_;
+    std::uint32_t number_ = 0;  ///< the node that is looked at
     std::vector<Finding> findings_;
     std::map<std::string, std::size_t> order_;
 };

@@ -23,6 +23,8 @@ namespace vt::cfg {
 /// - `only-leaves-nothing`: an `only` outside variants that drops everything
 /// - `variant-never-passes`: a variant whose own `only` or `no` refuses it whatever else is chosen
 /// - `condition-never-holds`: a condition whose filter can never match
+/// - `condition-is-assignment`: `(v=a):`, which sets the key `(v`
+/// - `block-name-noise`: text between `variants` and a block's name, by which the block is called
 /// - `undefined-reference`: `${key}` of a key that nothing ever sets
 /// - `mixed-indentation`: tabs and spaces in the indentation of one file
 /// - `duplicate-variant`: two variants of one name in a block

@@ -25,7 +25,7 @@ const std::string two = "variants:\n  - a:\n  - b:\n";  // 3 lines
 }  // namespace
 
 TEST_CASE("a clean configuration has no findings") {
-    CHECK(rules(two + "only a\nno a.b\nb: k = 1\n!b: k = ${name}\nl = ${k}\n").empty());
+    CHECK(rules(two + "only a\nb: k = 1\n!b: k = ${name}\nl = ${k}\nno x.b\nvariants:\n  - x:\n").empty());
 }
 
 TEST_CASE("filters that match nothing") {
@@ -73,4 +73,34 @@ TEST_CASE("duplicate variants") {
 TEST_CASE("unknown dependencies") {
     CHECK(rules("variants:\n  - a:\n  - b: a, zz\n") == "unknown-dependency@3:11");
     CHECK(rules("variants:\n  - a:\n  - b: a\nno a\n") == "unknown-dependency@3:8");
+}
+
+TEST_CASE("labels that can never stand in one name") {
+    const std::string bus = "variants:\n  - pci:\n  - usb:\nvariants:\n  - x:\n";  // 5 lines
+    CHECK(rules(bus + "pci..usb: k = 1\n") == "condition-never-holds@6:1");
+    CHECK(rules(bus + "no pci.usb\n") == "filter-matches-nothing@6:4");
+    CHECK(rules(bus + "no pci.x\n") == "filter-matches-nothing@6:4");  // the other way round they are
+    CHECK(rules(bus + "!pci..usb: k = 1\n") == "filter-matches-nothing@6:2");
+    CHECK(rules(bus + "no x.pci, x..usb, pci..x\n") == "empty-result@1:1");
+    CHECK(rules("variants:\n  - a:\n    a..b: k = 1\n  - b:\n") == "condition-never-holds@3:5");
+    CHECK(rules("variants:\n  - a:\n    variants:\n      - c:\n  - b:\n    c: k = 1\n") ==
+          "condition-never-holds@6:5");
+    CHECK(rules("variants v:\n  - a:\n  - b:\nno (v=a)..b\n") == "filter-matches-nothing@4:4");
+    // One label may stand in two blocks, and a beginning may repeat.
+    CHECK(rules("variants:\n  - a:\n  - b:\nvariants:\n  - a:\n  - b:\na..b: k = 1\n").empty());
+    CHECK(rules("variants:\n  - a.a.b:\na.b: k = 1\n").empty());
+}
+
+TEST_CASE("a condition that is none") {
+    CHECK(rules(two + "(speed=fast):\n  k = 1\n") == "condition-is-assignment@4:1");
+    CHECK(rules(two + "!(v=a): k = 1\n") == "condition-is-assignment@4:2");
+    CHECK(rules(two + "a.( v = a ).b: k = 1\n") == "condition-is-assignment@4:3");
+    CHECK(rules(two + "b, (v=a):\n") == "condition-is-assignment@4:4");
+    CHECK(rules(two + "f(x=1): 2\n(x) = (y): z\nk = f(x=1): 2\n").empty());
+}
+
+TEST_CASE("text before a block's name") {
+    CHECK(rules("variants @launched:\n  - a:\n") == "block-name-noise@1:10");
+    CHECK(rules("variants \"q\" :\n  - a:\n") == "block-name-noise@1:10");
+    CHECK(rules("variants v [default=a]:\n  - a:\nvariants [x] w:\n  - a:\n").empty());
 }

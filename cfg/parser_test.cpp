@@ -250,3 +250,17 @@ TEST_CASE("of a very long line an error shows the part around the place") {
     CHECK(text.find("é,,b", line) < caret);
     CHECK(text.find('^', caret) != std::string::npos);
 }
+
+TEST_CASE("what stands before a block's name is the block's name") {
+    CHECK(testing::expand("variants @launched:\n  - one:\n    k = ${@}\n  - two:\n") ==
+          "(@=one){@=one k=one} (@=two){@=two}");
+    CHECK(testing::names("variants @launched:\n  - one:\n", {}, true) == "one");
+    CHECK(testing::names("variants += x:\n  - a:\n") == "(+==a)");
+    CHECK(testing::names("variants \"q r\":\n  - a:\n") == "(q r=a)");
+    CHECK(testing::names("variants @@x [default=a]:\n  - a:\n") == "(@=a)");
+    CHECK(testing::names("variants @:\n  - a:\n") == "a");
+    CHECK(testing::names("variants @[m]:\n  - a:\n") == "a");
+    for (const char* header : {"a @b", "@a b", "[y] @", "@ # c", "a,b", "(x)"}) {
+        CHECK_THROWS_AS(testing::names(std::string("variants ") + header + ":\n  - a:\n"), ParserError);
+    }
+}

@@ -64,6 +64,7 @@ class Reader {
     void read_include(const Block& block);
 
     void read_variants_header(Block& block, std::size_t position);
+    void read_block_name(Tokenizer& tokens, Header& header);
     void read_meta(Tokenizer& tokens, Header& header);
     void read_variants(Block& block);
     std::uint32_t read_variant(Header& header, Tokenizer& tokens, std::int64_t indent, std::uint32_t below);

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <optional>
 
 #include <fmt/core.h>
 #include <pwd.h>
@@ -58,6 +59,15 @@ std::size_t find_default(const std::vector<std::vector<std::string>>& defaults, 
                                     defaults.begin());
 }
 
+/// A token as it stands in the file.
+std::string written(const Token& token) {
+    if (token.kind == TokenKind::string || token.kind == TokenKind::operation) {
+        return token.text;
+    }
+    const std::string_view name = token_name(token.kind);  // in quotes
+    return std::string(name.substr(1, name.size() - 2));
+}
+
 std::string dotted(const std::vector<std::string>& labels) {
     std::string result;
     for (const std::string& label : labels) {
@@ -77,17 +87,7 @@ void Reader::read_variants_header(Block& block, std::size_t position) {
     header.indent = frame().line.indent;
     header.where = {frame().path, frame().line.number, 0};
     Tokenizer tokens(frame().line.text, position);
-    bool named = false;
-    for (Token token = tokens.next_solid(); token.kind != TokenKind::colon; token = tokens.next_solid()) {
-        if (token.kind == TokenKind::left_bracket) {
-            read_meta(tokens, header);
-        } else if (token.kind == TokenKind::identifier && !named) {
-            header.name = token.text;
-            named = true;
-        } else {
-            refuse_token(token, named ? "'[' or ':'" : "the block's name, '[' or ':'");
-        }
-    }
+    read_block_name(tokens, header);
     const Token end = tokens.next_solid();
     if (end.kind != TokenKind::end) {
         refuse_token(end, "the end of the line after 'variants:'");
@@ -95,6 +95,27 @@ void Reader::read_variants_header(Block& block, std::size_t position) {
     const auto& full = options_.expand_defaults;
     header.runs_in_full = std::find(full.begin(), full.end(), header.name) != full.end();
     block.header = std::move(header);
+}
+
+/// The name and the meta data, up to the colon. What stands in front of a name is passed over, but then the
+/// block is called like the first piece of it: `variants @x:` makes a block `@`, as it does upstream, and
+/// suites have it.
+void Reader::read_block_name(Tokenizer& tokens, Header& header) {
+    std::optional<Token> before;
+    bool settled = false;  // there was a name or a meta datum: nothing else can come
+    for (Token token = tokens.next_solid(); token.kind != TokenKind::colon; token = tokens.next_solid()) {
+        if (token.kind == TokenKind::left_bracket) {
+            read_meta(tokens, header);
+            settled = true;
+        } else if (token.kind == TokenKind::identifier && header.name.empty()) {
+            header.name = before && !settled ? written(*before) : token.text;
+            settled = true;
+        } else if (settled || token.kind == TokenKind::end) {
+            refuse_token(token, header.name.empty() ? "the block's name, '[' or ':'" : "'[' or ':'");
+        } else if (!before) {
+            before = token;
+        }
+    }
 }
 
 void Reader::read_meta(Tokenizer& tokens, Header& header) {

@@ -65,6 +65,34 @@ class Record {
         return slot != nullptr ? std::optional(slot->value.text) : std::nullopt;
     }
 
+    /// An ordinary key that is set. `suffixes`: those it is stored away under, the latest first, each with a
+    /// newline behind it; no two keys of one name have the same.
+    struct State {
+        std::uint32_t key = 0;
+        std::string suffixes;
+        std::string_view value;
+    };
+
+    /// All of them; the values live until the next statement runs. This and what follows is for explaining:
+    /// it is not fast.
+    std::vector<State> states() const;
+
+    /// Whether any key is stored away.
+    bool has_stored() const noexcept { return stored_ > 0; }
+
+    /// What `${key}` would give now; nothing if it would stay as it is written.
+    std::optional<std::string_view> reference(std::uint32_t key);
+
+    /// A key of the finished dictionary, and whose value it has.
+    struct Origin {
+        std::string_view text;
+        std::uint32_t key = 0;
+        std::string suffixes;
+    };
+
+    /// All of them as the dictionary would be if it were finished now.
+    std::vector<Origin> origins();
+
     /// `_max`, `_min` and `_fixed`, after all statements.
     void apply_limits();
 
@@ -99,7 +127,7 @@ class Record {
         std::string_view text;
         std::uint32_t key = none;
         Value value;
-        bool alive = true;
+        std::size_t slot = 0;  ///< the one whose value it is
     };
     struct Flat;
 
@@ -122,6 +150,7 @@ class Record {
     char* reserve(std::size_t size);
     std::string_view spelled(const Slot& slot);
     std::string map_text(bool bare) const;
+    std::string chain_of(const Slot& slot) const;
 
     void flatten(Flat& flat);
     std::vector<std::uint8_t> agreeing_keys();

@@ -20,12 +20,13 @@ struct Record::Flat {
     std::vector<FlatKey> keys;
     std::unordered_map<std::string_view, std::size_t> index;
 
-    void put(std::string_view text, std::uint32_t key, const Value& value) {
+    void put(std::string_view text, std::uint32_t key, const Value& value, std::size_t slot) {
         const auto [place, fresh] = index.try_emplace(text, keys.size());
         if (fresh) {
-            keys.push_back({text, key, value, true});
+            keys.push_back({text, key, value, slot});
         } else {
             keys[place->second].value = value;
+            keys[place->second].slot = slot;
         }
     }
 
@@ -54,9 +55,10 @@ std::vector<std::uint8_t> Record::agreeing_keys() {
 /// Names the stored keys: one whose bare key has the same value goes, one whose values all agree becomes the
 /// bare key, the rest become the key with its suffixes, the latest first. Each moves to the end.
 void Record::flatten(Flat& flat) {
-    for (const Slot& slot : slots_) {
+    for (std::size_t i = 0; i < slots_.size(); ++i) {
+        const Slot& slot = slots_[i];
         if (slot.alive && slot.suffixes == none) {
-            flat.put(image_->text(image_->keys[slot.key].text), slot.key, slot.value);
+            flat.put(image_->text(image_->keys[slot.key].text), slot.key, slot.value, i);
         }
     }
     const bool keep = image_->options[0].keep_suffixes != 0;
@@ -71,9 +73,9 @@ void Record::flatten(Flat& flat) {
             continue;
         }
         if (!keep && agreeing[i] != 0) {
-            flat.put(image_->text(image_->keys[slot.key].text), slot.key, slot.value);
+            flat.put(image_->text(image_->keys[slot.key].text), slot.key, slot.value, i);
         } else {
-            flat.put(spelled(slot), none, slot.value);
+            flat.put(spelled(slot), none, slot.value, i);
         }
     }
 }
@@ -110,6 +112,42 @@ std::optional<std::string_view> Record::lookup(std::uint32_t key, std::optional<
     }
     const Value* value = flat->find(image_->text(image_->keys[key].text));
     return value != nullptr ? std::optional(value->text) : std::nullopt;
+}
+
+std::optional<std::string_view> Record::reference(std::uint32_t key) {
+    std::optional<Flat> flat;
+    return lookup(key, flat);
+}
+
+std::string Record::chain_of(const Slot& slot) const {
+    std::string chain;
+    for (std::uint32_t i = slot.suffixes; i != none; i = suffixes_[i].before) {
+        chain.append(suffixes_[i].text).append("\n");
+    }
+    return chain;
+}
+
+std::vector<Record::State> Record::states() const {
+    std::vector<State> result;
+    result.reserve(slots_.size());
+    for (const Slot& slot : slots_) {
+        if (slot.alive && slot.key >= reserved::count) {
+            result.push_back({slot.key, chain_of(slot), slot.value.text});
+        }
+    }
+    return result;
+}
+
+std::vector<Record::Origin> Record::origins() {
+    Flat flat;
+    flatten(flat);
+    std::vector<Origin> result;
+    result.reserve(flat.keys.size());
+    for (const FlatKey& key : flat.keys) {
+        const Slot& slot = slots_[key.slot];
+        result.push_back({key.text, slot.key, chain_of(slot)});
+    }
+    return result;
 }
 
 Value Record::substitute(Range pieces, const Stmt& statement) {

@@ -13,6 +13,10 @@ const std::vector<std::string_view>& SourceMap::lines_of(std::uint32_t file) {
     const std::string_view text = image_->text(image_->files[file].source);
     std::size_t begin = 0;
     for (std::size_t position = 0; position < text.size();) {
+        if (text[position] >= ' ' && text[position] < 0x7F) {  // nearly all of a file
+            ++position;
+            continue;
+        }
         const unicode::Character c = unicode::decode(text, position);
         const std::size_t end = position;
         position += c.length;

@@ -163,7 +163,8 @@ void Tokenizer::take(std::size_t position, char32_t code, unsigned length) {
         if (!operator_.empty() && !is_operator(operator_)) {
             throw BadCharacter{position, fmt::format("'{}=' is no operator", operator_)};
         }
-        emit(operator_.empty() ? TokenKind::assign : TokenKind::operation, position, 1);
+        emit(operator_.empty() ? TokenKind::assign : TokenKind::operation, position, 1,
+             operator_.empty() ? std::string() : operator_ + "=");
         operator_.clear();
     } else if (const auto kind = punctuation(code)) {
         emit(*kind, position, length);

@@ -38,7 +38,7 @@ std::string_view token_name(TokenKind kind);
 
 struct Token {
     TokenKind kind = TokenKind::end;
-    std::string text;          ///< identifier and string: their text
+    std::string text;          ///< identifier, string, operation: their text
     std::size_t position = 0;  ///< byte in the line where it begins
     std::size_t after = 0;     ///< byte where the rest of the line begins
 };

@@ -384,6 +384,18 @@ std::string_view Walker::shortname() const {
     return join_ ? std::string_view(join_->shortname) : shortname_;
 }
 
+std::vector<const Walker*> Walker::parts() const {
+    if (!join_) {
+        return {this};
+    }
+    std::vector<const Walker*> result;
+    for (const auto& part : join_->parts) {
+        const auto inner = part->parts();
+        result.insert(result.end(), inner.begin(), inner.end());
+    }
+    return result;
+}
+
 std::vector<Range> Walker::trail() const {
     if (join_) {
         return join_->parts.back()->trail();

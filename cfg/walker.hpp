@@ -50,10 +50,14 @@ class Walker {
     std::size_t best_match() const noexcept { return best_match_; }
     const std::vector<std::string>& alternatives() const noexcept { return alternatives_; }
 
+    /// The walks whose dictionaries make the one of where it stands: this one, or the parts of a join in
+    /// their order. They live until the next advance().
+    std::vector<const Walker*> parts() const;
+
     /// The statements of where it stands in the order in which they run; of the last part, if that is a join.
     std::vector<Range> trail() const;
 
-    /// By condition: whether it holds where it stands.
+    /// By condition: whether it holds where it stands; in the last part, if that is a join.
     const std::vector<std::uint8_t>& decisions() const;
 
     /// Goes to the next leaf; false after the last. Throws LimitError, ExpansionError.

@@ -18,7 +18,13 @@ class Engine:
                                         encoding="utf-8", errors="surrogateescape")
 
     def expand(self, inputs, defaults=False, expand=()):
-        request = {"inputs": inputs, "defaults": defaults, "expand": list(expand), "limit": LIMIT}
+        return self.ask({"inputs": inputs, "defaults": defaults, "expand": list(expand), "limit": LIMIT})
+
+    def explain(self, inputs, defaults=False, expand=(), every=1, limit=LIMIT):
+        """Explanations of dictionaries that have all keys between them, and of every so many-th one."""
+        return self.ask({"inputs": inputs, "defaults": defaults, "expand": list(expand), "limit": limit, "explain": every})
+
+    def ask(self, request):
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
         answer = self.process.stdout.readline()

@@ -9,7 +9,7 @@ import random
 
 LABELS = ["a", "b", "c", "d", "e1", "x-y", "z_1", "é²", "04"]
 BLOCKS = ["v", "w", "os"]
-KEYS = ["k", "m", "n", "kk", "k_s", "abc", "abd", "mem", "v"]
+KEYS = ["k", "@", "m", "n", "kk", "k_s", "abc", "abd", "mem", "v"]
 LIMITS = ["mem_max", "mem_min", "mem_fixed", "num_max", "num_min", "num"]
 SUFFIXES = ["_s", "_t", "-u"]
 
@@ -27,7 +27,7 @@ class Generator:
         self.used = []
 
     def pick_features(self):
-        names = ["named", "join", "suffix", "include", "regex", "limits", "deps", "defaults", "meta", "dotted", "hidden"]
+        names = ["named", "noise", "join", "suffix", "include", "regex", "limits", "deps", "defaults", "meta", "dotted", "hidden"]
         return {name for name in names if self.random.random() < 0.4}
 
     def chance(self, probability):
@@ -147,6 +147,10 @@ class Generator:
         meta = ""
         if "meta" in self.features and self.chance(0.5):
             meta = self.random.choice([" [default=%s]" % self.random.choice(names), " [x]", " [y=1 2]"])
+        if name and "noise" in self.features and self.chance(0.5):
+            # What stands before the name becomes the block's name, and is passed over where there is none.
+            noise = self.random.choice(["@", "@ ", "@@", "!", "! ", ", ", "= ", "+= ", ") ", "~ ", "(", "@,", '"q"'])
+            name = noise + (name if noise != '"q"' and self.chance(0.9) else "")
         lines.append("%svariants%s%s:" % (pad, " " + name if name else "", meta))
         for variant in names:
             self.variant(lines, indent + 4, depth, variant)

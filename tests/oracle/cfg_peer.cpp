@@ -6,11 +6,16 @@
 ///
 /// Request: {"inputs": [[kind, text, value], …], "defaults": bool, "expand": [name, …], "limit":
 /// dictionaries}. Answer: {"dicts": [[[key, value], …], …]} or {"error": text, "file": …, "line": …}.
+///
+/// With "explain": N the answer is {"explained": [{"name": …, "keys": {key: {"value": …, "steps": […]}}},
+/// …]}, all keys of each dictionary that has a key which none before it had, and of every Nth one.
 #include "cfg/errors.hpp"
 #include "cfg/expander.hpp"
+#include "cfg/explain.hpp"
 #include "cfg/parser.hpp"
 
 #include <iostream>
+#include <set>
 #include <string>
 
 #include <nlohmann/json.hpp>
@@ -66,6 +71,44 @@ json dictionary_of(const vt::cfg::Dictionary& dictionary) {
     return result;
 }
 
+json explanation_of(const vt::cfg::Explanation& explanation) {
+    json keys = json::object();
+    for (const auto& key : explanation.keys) {
+        json steps = json::array();
+        for (const auto& step : key.steps) {
+            steps.push_back({{"in_force", step.fate == vt::cfg::ExplainStep::Fate::in_force},
+                             {"text", step.text},
+                             {"column", step.where.column},
+                             {"value", step.value},
+                             {"notes", step.notes}});
+        }
+        keys[key.key] = {{"value", key.value.value_or("")}, {"steps", std::move(steps)}};
+    }
+    return {{"name", explanation.name}, {"keys", std::move(keys)}};
+}
+
+json explain_all(const vt::cfg::Program& program, std::size_t every, std::size_t limit) {
+    json result = json::array();
+    std::set<std::string, std::less<>> seen;
+    std::set<std::string, std::less<>> names;
+    vt::cfg::Expander expander(program);
+    for (std::size_t number = 0; number < limit; ++number) {
+        const vt::cfg::Dictionary* dictionary = expander.next();
+        if (dictionary == nullptr) {
+            break;
+        }
+        bool wanted = number % every == 0;
+        for (const auto& entry : dictionary->entries) {
+            wanted = seen.emplace(entry.key).second || wanted;
+        }
+        // Of dictionaries with the same name, the first is explained.
+        if (names.emplace(dictionary->name).second && wanted) {
+            result.push_back(explanation_of(vt::cfg::explain(program, dictionary->name, {})));
+        }
+    }
+    return result;
+}
+
 json answer(const json& request) {
     try {
         vt::cfg::Options options;
@@ -75,9 +118,13 @@ json answer(const json& request) {
         for (const json& input : request.at("inputs")) {
             inputs.push_back(input_of(input));
         }
-        vt::cfg::Expander expander(vt::cfg::parse(inputs, options));
-        json dictionaries = json::array();
+        const vt::cfg::Program program = vt::cfg::parse(inputs, options);
         const std::size_t limit = request.value("limit", std::size_t{1000});
+        if (request.contains("explain")) {
+            return {{"explained", explain_all(program, request.at("explain"), limit)}};
+        }
+        vt::cfg::Expander expander(program);
+        json dictionaries = json::array();
         while (dictionaries.size() < limit) {
             const vt::cfg::Dictionary* dictionary = expander.next();
             if (dictionary == nullptr) {

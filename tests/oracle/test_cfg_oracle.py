@@ -25,8 +25,6 @@ FIRST = int(os.environ.get("VT_ORACLE_FIRST", "0"))
 ACCIDENTS = [
     # `a .b` is read, has an empty part and fails only when it is judged, which dependencies never are.
     re.compile(r"[\w)-] +\.|, *\.[^.]"),
-    # What stands between `variants` and the name or the colon is passed over.
-    re.compile(r"^\s*variants [^\w\[:#]*[@,.(!)\]\"+<?~=]", re.M),
 ]
 
 
@@ -38,8 +36,6 @@ def is_known(files, difference, theirs):
     """Whether a difference is one of upstream's defects that are not copied."""
     text = "\n".join(files.values())
     if "cannot stand here in a filter" in difference and ACCIDENTS[0].search(text):
-        return True
-    if "cannot stand here" in difference and ACCIDENTS[1].search(text):
         return True
     # After a block without variants at the end of a body, the value of an assignment is read as a filter.
     if "Expected ['String re(.+)'] got" in theirs.get("error", ""):
