@@ -6,8 +6,11 @@
 /// here one walk makes all names and every reference is held against them.
 #pragma once
 
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace vt::resolver {
@@ -25,10 +28,31 @@ class NameFilter {
     bool matches(const std::vector<std::string_view>& labels) const;
 
   private:
+    friend class NameFilterIndex;
+
     using Part = std::vector<std::string>;
     using Word = std::vector<Part>;
 
     std::vector<Word> words_;
+};
+
+/// Many filters at once. Each word is filed under the one of its labels that the fewest words have, so a name
+/// is held only against words that have a good chance: thousands of references cost little more than one.
+class NameFilterIndex {
+  public:
+    /// \param filters must outlive the index and stay where they are; empty places match nothing
+    explicit NameFilterIndex(const std::vector<std::optional<NameFilter>>& filters);
+
+    /// The places of the filters that a name of these labels matches, ascending.
+    std::vector<std::size_t> matches(const std::vector<std::string_view>& labels) const;
+
+  private:
+    struct Entry {
+        std::size_t place = 0;
+        const NameFilter::Word* word = nullptr;
+    };
+
+    std::unordered_map<std::string_view, std::vector<Entry>> by_label_;
 };
 
 }  // namespace vt::resolver

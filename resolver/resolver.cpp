@@ -13,6 +13,7 @@
 #include "runner/support/strings.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <set>
 
 #include <fmt/core.h>
@@ -23,7 +24,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// Above so many tests it is cheaper to let the engine look for each reference alone than to make all names.
+/// Above so many tests it is cheaper to let the engine look for the references than to make all names.
 constexpr std::size_t few_tests = 50'000;
 
 template <typename Map>
@@ -52,6 +53,15 @@ std::string test_name(const Selection& selection, const cfg::Dictionary& diction
     return std::string(dictionary.shortname.empty() ? dictionary.name : dictionary.shortname);
 }
 
+/// A fixed number of figures in groups of three.
+std::string grouped(std::size_t number) {
+    std::string text = std::to_string(number);
+    for (std::size_t i = text.size(); i > 3; i -= 3) {
+        text.insert(i - 3, ",");
+    }
+    return text;
+}
+
 FoundTest found_test(const Selection& selection, const cfg::Dictionary& dictionary) {
     return {test_name(selection, dictionary), std::string(dictionary.name),
             std::vector<std::string>(dictionary.dep.begin(), dictionary.dep.end())};
@@ -65,15 +75,6 @@ std::optional<std::vector<FoundTest>> all_tests(const Selection& selection, cons
         if (tests.size() == few_tests) {
             return std::nullopt;
         }
-        tests.push_back(found_test(selection, *dictionary));
-    }
-    return tests;
-}
-
-std::vector<FoundTest> tests_of(const Selection& selection, const cfg::Program& program) {
-    std::vector<FoundTest> tests;
-    cfg::Expander expander(program);
-    while (const cfg::Dictionary* dictionary = expander.next()) {
         tests.push_back(found_test(selection, *dictionary));
     }
     return tests;
@@ -185,62 +186,164 @@ std::string why_empty(const Selection& selection, const std::optional<fs::path>&
     return "The options and settings leave no test at all";
 }
 
+/// Why a text is no filter.
+std::string why_no_filter(const std::string& reference, const cfg::ParserError& error) {
+    const std::size_t equals = reference.find('=');
+    if (equals != std::string::npos && equals > 0 && reference.find_first_of("( ") > equals) {
+        return fmt::format(
+            "'{0}' is no test. If it is a parameter: the option takes one KEY=VALUE and is "
+            "repeated, --vt-extra-params A=1 --vt-extra-params {0}",
+            reference);
+    }
+    return fmt::format("'{}' is no filter of the Cartesian language: {}", reference, error.report().message);
+}
+
 /// References as filters, in their order; what is no filter has its reason already.
-struct Sought {
-    explicit Sought(const std::vector<std::string>& references) {
-        for (const std::string& reference : references) {
-            resolutions.push_back({reference, {}, {}});
-            filters.emplace_back();
-            if (reference.empty()) {
-                continue;
-            }
-            try {
-                filters.back().emplace(reference);
-            } catch (const cfg::ParserError& error) {
-                resolutions.back().info = fmt::format("'{}' is no filter of the Cartesian language: {}",
-                                                      reference, error.report().message);
+class Sought {
+  public:
+    explicit Sought(const std::vector<std::string>& references)
+        : filters_(filters_of(references, resolutions)), index_(filters_) {
+        for (std::size_t i = 0; i < references.size(); ++i) {
+            if (references[i].empty()) {
+                everything_.push_back(i);
             }
         }
     }
 
     /// The places of the references that a test of this full name belongs to.
-    void match(std::string_view full_name, std::vector<std::size_t>& places) const {
-        const std::vector<std::string_view> labels = labels_of(full_name);
-        places.clear();
-        for (std::size_t i = 0; i < filters.size(); ++i) {
-            if (resolutions[i].reference.empty() || (filters[i] && filters[i]->matches(labels))) {
-                places.push_back(i);
+    std::vector<std::size_t> places_of(std::string_view full_name) const {
+        std::vector<std::size_t> places = index_.matches(labels_of(full_name));
+        places.insert(places.end(), everything_.begin(), everything_.end());
+        return places;
+    }
+
+    /// One filter that lets through what any reference has; empty: everything. Nothing if no reference has
+    /// anything.
+    std::optional<std::string> united() const {
+        if (!everything_.empty()) {
+            return std::string();
+        }
+        std::string all;
+        for (std::size_t i = 0; i < filters_.size(); ++i) {
+            if (filters_[i]) {
+                // What may stand at the end of a filter may not stand before a comma.
+                std::string_view text = resolutions[i].reference;
+                text = text.substr(0, text.find('#'));
+                text = text.substr(0, text.find_last_not_of("., \t") + 1);
+                all.append(all.empty() ? "" : ", ").append(text);
             }
         }
+        return all.empty() ? std::nullopt : std::optional(std::move(all));
     }
 
     std::vector<Resolution> resolutions;
-    std::vector<std::optional<NameFilter>> filters;
+
+  private:
+    static std::vector<std::optional<NameFilter>> filters_of(const std::vector<std::string>& references,
+                                                             std::vector<Resolution>& resolutions) {
+        std::vector<std::optional<NameFilter>> filters(references.size());
+        for (std::size_t i = 0; i < references.size(); ++i) {
+            resolutions.push_back({references[i], {}, {}});
+            if (references[i].empty()) {
+                continue;
+            }
+            try {
+                filters[i].emplace(references[i]);
+            } catch (const cfg::ParserError& error) {
+                resolutions[i].info = why_no_filter(references[i], error);
+            }
+        }
+        return filters;
+    }
+
+    std::vector<std::optional<NameFilter>> filters_;
+    NameFilterIndex index_;
+    std::vector<std::size_t> everything_;
 };
 
-/// One walk for all references: names are made for all tests, the rest for those that match. Nothing if there
-/// are too many tests for that.
-std::optional<std::vector<Resolution>> resolve_together(const std::vector<std::string>& references,
-                                                        const Selection& selection,
-                                                        const cfg::Program& program) {
-    Sought sought(references);
-    std::vector<std::size_t> places;
-    std::size_t count = 0;
+/// Counts what a walk looks at and finds.
+class Tally {
+  public:
+    explicit Tally(const ListBounds& bounds) : bounds_(bounds) {}
+
+    /// How many names were looked at, with this one.
+    std::size_t look() {
+        ++names_;
+        if (bounds_.progress != nullptr) {
+            bounds_.progress->names.store(names_, std::memory_order_relaxed);
+        }
+        return names_;
+    }
+
+    /// Throws ListLimitError.
+    void find(std::size_t tests) {
+        found_ += tests;
+        if (bounds_.progress != nullptr) {
+            bounds_.progress->found.store(found_, std::memory_order_relaxed);
+        }
+        if (found_ > bounds_.limit) {
+            throw ListLimitError(fmt::format(
+                "The list has more than {} tests (limit vt.list.limit): name fewer of them, or leave some "
+                "out with filters; a list that has to be that long needs a higher limit",
+                grouped(bounds_.limit)));
+        }
+    }
+
+  private:
+    const ListBounds& bounds_;
+    std::size_t names_ = 0;
+    std::size_t found_ = 0;
+};
+
+/// One walk for all references: names are made for all tests, the rest for those that match. False if there
+/// are more names than \p most.
+bool find_tests(Sought& sought, const Selection& selection, const cfg::Program& program, Tally tally,
+                std::size_t most) {
     cfg::Expander expander(program);
     while (const cfg::Dictionary* dictionary = expander.next_name()) {
-        if (++count > few_tests) {
-            return std::nullopt;
+        if (tally.look() > most) {
+            return false;
         }
-        sought.match(dictionary->name, places);
+        const std::vector<std::size_t> places = sought.places_of(dictionary->name);
         if (places.empty()) {
             continue;
         }
+        tally.find(places.size());
         const FoundTest test = found_test(selection, *expander.complete());
         for (const std::size_t place : places) {
             sought.resolutions[place].tests.push_back(test);
         }
     }
-    return std::move(sought.resolutions);
+    return true;
+}
+
+/// For sets too large to make all names: the engine goes only where some reference leads. What comes out is
+/// counted before it is kept.
+void find_tests_in_large_set(Sought& sought, const Selection& selection, const ListBounds& bounds) {
+    const std::optional<std::string> filter = sought.united();
+    if (!filter) {
+        return;
+    }
+    std::vector<cfg::Input> statements = inputs(selection);
+    if (!filter->empty()) {
+        statements.push_back(cfg::Input::only(*filter));
+    }
+    const cfg::Program program = cfg::parse(statements, options());
+    Tally tally(bounds);
+    cfg::Expander expander(program);
+    while (const cfg::Dictionary* dictionary = expander.next_name()) {
+        tally.look();
+        tally.find(sought.places_of(dictionary->name).size());
+    }
+    for (Resolution& resolution : sought.resolutions) {
+        resolution.tests.clear();
+    }
+    find_tests(sought, selection, program, Tally(bounds), std::numeric_limits<std::size_t>::max());
+    for (Resolution& resolution : sought.resolutions) {
+        if (resolution.tests.empty() && resolution.info.empty()) {
+            resolution.info = fmt::format("No test matches '{}'", resolution.reference);
+        }
+    }
 }
 
 /// Why a reference has no test, with the nearest names.
@@ -263,25 +366,6 @@ void explain_missing(std::vector<Resolution>& resolutions, const Selection& sele
     }
 }
 
-/// For sets too large to hold: the engine walks once per reference, and goes only where that leads.
-Resolution resolve_alone(const std::string& reference, const Selection& selection) {
-    Resolution resolution{reference, {}, {}};
-    std::vector<cfg::Input> statements = inputs(selection);
-    if (!reference.empty()) {
-        statements.push_back(cfg::Input::only(reference));
-    }
-    try {
-        resolution.tests = tests_of(selection, cfg::parse(statements, options()));
-    } catch (const cfg::ParserError& error) {
-        resolution.info = error.report().message;
-        return resolution;
-    }
-    if (resolution.tests.empty()) {
-        resolution.info = fmt::format("No test matches '{}'", reference);
-    }
-    return resolution;
-}
-
 void check_digest(const Selection& selection) {
     if (selection.config.empty() || selection.config_digest.empty()) {
         return;
@@ -295,21 +379,27 @@ void check_digest(const Selection& selection) {
 }  // namespace
 
 std::vector<Resolution> resolve(const std::vector<std::string>& references, const Selection& selection,
-                                const std::optional<fs::path>& cache_dir) {
+                                const std::optional<fs::path>& cache_dir, const ListBounds& bounds) {
     validate(selection);
     check_there(selection);
     check_guest(selection, cache_dir);
     cfg::Program program = cfg::load(inputs(selection), options(), cache_dir);
-    if (auto found = resolve_together(references, selection, program)) {
-        explain_missing(*found, selection, program, cache_dir);
-        return *std::move(found);
+    Sought sought(references);
+    if (find_tests(sought, selection, program, Tally(bounds), few_tests)) {
+        explain_missing(sought.resolutions, selection, program, cache_dir);
+    } else {
+        find_tests_in_large_set(sought, selection, bounds);
     }
-    std::vector<Resolution> resolutions;
-    resolutions.reserve(references.size());
-    for (const std::string& reference : references) {
-        resolutions.push_back(resolve_alone(reference, selection));
+    return std::move(sought.resolutions);
+}
+
+std::string listed_name(const cfg::Dictionary& dictionary) {
+    for (const char* file : {"subtests.cfg", "tests-variants.cfg"}) {
+        if (std::string name = mapped(dictionary.short_name_map, file); !name.empty()) {
+            return name;
+        }
     }
-    return resolutions;
+    return std::string(dictionary.shortname);
 }
 
 Params expand(const Selection& selection, const std::string& name, const std::string& full_name,

@@ -7,12 +7,17 @@
 #pragma once
 
 #include "cfg/params.hpp"
+#include "resolver/list_bounds.hpp"
 #include "resolver/selection.hpp"
 
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
+
+namespace vt::cfg {
+struct Dictionary;
+}
 
 namespace vt::resolver {
 
@@ -35,10 +40,16 @@ struct Resolution {
 };
 
 /// Resolves all references over one selection, in order. A reference that is no filter gives a Resolution
-/// with `info`. Throws SelectionError, cfg::ParserError and its kin where nothing can be resolved at all.
+/// with `info`. Throws SelectionError, cfg::ParserError and its kin where nothing can be resolved at all,
+/// ListLimitError where there are more tests than the bounds allow.
 /// \param cache_dir of the compiled configs; nothing: no cache
 std::vector<Resolution> resolve(const std::vector<std::string>& references, const Selection& selection,
-                                const std::optional<std::filesystem::path>& cache_dir);
+                                const std::optional<std::filesystem::path>& cache_dir,
+                                const ListBounds& bounds = {});
+
+/// How a list calls a dictionary of a test set of which no more is known: the labels that came from its
+/// tests.
+std::string listed_name(const cfg::Dictionary& dictionary);
 
 /// No test of that name comes out of the selection any more; what() names the nearest.
 class UnknownTestError : public Error {

@@ -2,12 +2,14 @@
 #include "resolver/resolver.hpp"
 
 #include "cfg/errors.hpp"
+#include "cfg/expander.hpp"
 #include "resolver/data_dir.hpp"
 #include "resolver/name_filter.hpp"
 #include "resolver/saved_config.hpp"
 #include "runner/support/file.hpp"
 
 #include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
 
 using namespace vt;
 using namespace vt::resolver;
@@ -96,6 +98,82 @@ TEST_CASE("references give names in the order of the set; what matches nothing s
     CHECK(found[3].info.find("No test matches 'migrat'; near it are migrate") == 0);
     CHECK(found[4].tests.empty());
     CHECK(found[4].info.find("is no filter") != std::string::npos);
+}
+
+TEST_CASE("many references are found in one walk, as each alone is") {
+    TempDirectory dir("resolver");
+    std::string blocks;
+    for (const char* block : {"variants a:\n", "variants b:\n", "variants:\n"}) {
+        blocks += block;
+        for (int i = 0; i < 40; ++i) {
+            blocks += "    - x" + std::to_string(i) + ":\n";
+        }
+    }
+    Selection selection;
+    selection.config = dir.path() / "many.cfg";
+    write_file_atomically(selection.config, blocks);  // 64,000 tests: more than are looked at one by one
+    const std::vector<std::string> references = {
+        "(a=x3).x4..x5", "x7.(b=x1).(a=x2),", "no_such", "(a = x1)..(b=x2).x9, x39.x39.x39 # c",
+        "b=2",           "x7.x1.x2..",
+    };
+    const std::vector<Resolution> found = resolve(references, selection, std::nullopt);
+    REQUIRE(found.size() == references.size());
+    for (std::size_t i = 0; i < references.size(); ++i) {
+        const std::vector<Resolution> alone = resolve({references[i]}, selection, std::nullopt);
+        CHECK(names(found[i]) == names(alone[0]));
+        std::size_t expected = 0;
+        cfg::Expander expander(cfg::parse({cfg::Input::file(selection.config.string()),
+                                           cfg::Input::only(i == 4 ? "no_such" : references[i])}));
+        while (expander.next_name() != nullptr) {
+            ++expected;
+        }
+        CHECK(found[i].tests.size() == expected);
+    }
+    CHECK(found[1].tests.size() == 1);
+    CHECK(found[2].info == "No test matches 'no_such'");
+    CHECK(found[4].info.find("takes one KEY=VALUE and is repeated") != std::string::npos);
+}
+
+TEST_CASE("a list that never ends is refused with its limit, at once and without being kept") {
+    TempDirectory dir("resolver");
+    std::string blocks;
+    for (int block = 0; block < 30; ++block) {  // 10^30 tests
+        blocks += "variants v" + std::to_string(block) + ":\n";
+        for (int i = 0; i < 10; ++i) {
+            blocks += "    - x" + std::to_string(i) + ":\n";
+        }
+    }
+    Selection selection;
+    selection.config = dir.path() / "endless.cfg";
+    write_file_atomically(selection.config, blocks);
+    ListProgress progress;
+    for (const std::string& reference : {std::string(), std::string("x1"), std::string("(v3=x1)..(v5=x2)")}) {
+        try {
+            resolve({reference}, selection, std::nullopt, {200'000, &progress});
+            FAIL("it ended");
+        } catch (const ListLimitError& error) {
+            CHECK(std::string(error.what()).find("more than 200,000 tests (limit vt.list.limit)") !=
+                  std::string::npos);
+        }
+        CHECK(progress.found == 200'001);
+    }
+    // Where a reference leads to one test, the size of the rest does not matter.
+    std::string one = "(v0=x1)";
+    for (int block = 1; block < 30; ++block) {
+        one += "..(v" + std::to_string(block) + "=x2)";
+    }
+    CHECK(resolve({one}, selection, std::nullopt)[0].tests.size() == 1);
+}
+
+TEST_CASE("the limit of lists is a number") {
+    using nlohmann::json;
+    CHECK(list_limit_from_settings(json::object()) == 1'000'000);
+    CHECK(list_limit_from_settings({{"vt.list.limit", nullptr}}) == 1'000'000);
+    CHECK(list_limit_from_settings({{"vt.list.limit", 5}}) == 5);
+    CHECK(list_limit_from_settings({{"vt.list.limit", "70"}}) == 70);
+    for (const json& bad : {json("many"), json("0"), json(-1), json(""), json("5x"), json(true)}) {
+        CHECK_THROWS_AS(list_limit_from_settings({{"vt.list.limit", bad}}), SelectionError);
+    }
 }
 
 TEST_CASE("a guest that is not there is named") {

@@ -4,7 +4,9 @@
 #include "cfg/errors.hpp"
 #include "cfg/expander.hpp"
 #include "cfg/explain.hpp"
+#include "resolver/resolver.hpp"
 #include "runner/commands/cfg_inputs.hpp"
+#include "runner/support/strings.hpp"
 
 #include <algorithm>
 #include <memory>
@@ -19,22 +21,43 @@ namespace {
 
 constexpr std::size_t most_names = 20;
 
-/// The names that \p filter lets through, at most \p most_names and one; none if it is no filter.
-std::vector<std::string> matching_names(const CLI::App& command, const CfgInputs& inputs,
-                                        const std::string& filter) {
-    std::vector<std::string> names;
+/// Full names that a text stands for.
+struct Candidates {
+    std::vector<std::string> names;  ///< the first ones
+    bool more = false;
+};
+
+/// The tests that \p filter lets through and \p wanted takes; none if it is no filter.
+template <typename Wanted>
+Candidates find_tests(const CLI::App& command, const CfgInputs& inputs, const std::string& filter,
+                      Wanted wanted) {
+    Candidates found;
     try {
         cfg::Expander expander(read_cfg_inputs(command, inputs, {cfg::Input::only(filter)}));
-        for (const auto* found = expander.next_name(); found != nullptr && names.size() <= most_names;
-             found = expander.next_name()) {
-            names.emplace_back(found->name);
+        while (expander.next_name() != nullptr) {
+            const cfg::Dictionary& dictionary = *expander.complete();
+            if (!wanted(dictionary)) {
+                continue;
+            }
+            if (found.names.size() == most_names) {
+                found.more = true;
+                break;
+            }
+            found.names.emplace_back(dictionary.name);
         }
     } catch (const cfg::ParserError&) {  // a name that is no filter matches nothing
     }
-    return names;
+    return found;
 }
 
-/// Explains the test of that name; else the one test that it matches as a filter.
+/// The tests that a list calls \p name. Labels of other files may stand between its own.
+Candidates tests_listed_as(const CLI::App& command, const CfgInputs& inputs, const std::string& name) {
+    return find_tests(command, inputs, replace_all(name, ".", ".."), [&](const cfg::Dictionary& dictionary) {
+        return resolver::listed_name(dictionary) == name;
+    });
+}
+
+/// Explains the test of that name, full, short or as a list has it; else the one that it matches as a filter.
 cfg::Explanation explain_test(const CLI::App& command, const CfgInputs& inputs, const std::string& test,
                               const std::vector<std::string>& keys) {
     const auto program = read_cfg_inputs(command, inputs);
@@ -44,17 +67,27 @@ cfg::Explanation explain_test(const CLI::App& command, const CfgInputs& inputs, 
     if (explanation.exists || !again) {
         return explanation;
     }
-    const auto names = matching_names(command, inputs, test);
-    if (names.size() == 1) {
-        return cfg::explain(program, names.front(), keys);
+    const Candidates listed = tests_listed_as(command, inputs, test);
+    if (!listed.names.empty()) {
+        if (listed.names.size() > 1) {
+            fmt::print(
+                stderr,
+                "{}{} tests are listed as {}; this is the first. To have another one explained, narrow "
+                "it with --only, or name it in full: {}\n",
+                listed.more ? "More than " : "", listed.names.size(), test, listed.names[1]);
+        }
+        return cfg::explain(program, listed.names.front(), keys);
     }
-    if (names.size() > 1) {
-        explanation.missing =
-            fmt::format("as a filter it matches {}{} tests; name one of them",
-                        names.size() > most_names ? "more than " : "", std::min(names.size(), most_names));
+    const Candidates matching =
+        find_tests(command, inputs, test, [](const cfg::Dictionary&) { return true; });
+    if (matching.names.size() == 1) {
+        return cfg::explain(program, matching.names.front(), keys);
+    }
+    if (matching.names.size() > 1) {
+        explanation.missing = fmt::format("as a filter it matches {}{} tests; name one of them",
+                                          matching.more ? "more than " : "", matching.names.size());
         explanation.removals.clear();
-        explanation.nearest = {
-            names.begin(), names.begin() + static_cast<std::ptrdiff_t>(std::min(names.size(), most_names))};
+        explanation.nearest = matching.names;
     }
     return explanation;
 }
@@ -72,7 +105,8 @@ void add_cfg_explain_command(CLI::App& cfg_command, int& exit_status) {
         "explain", "Show what made a key's value in a test, or what keeps a test from coming out");
     add_cfg_inputs(*command, state->inputs, false);
     command
-        ->add_option("--test", state->test, "The test's full or short name, or a filter that only it matches")
+        ->add_option("--test", state->test,
+                     "The test's name, in full, short or as a list has it, or a filter that only it matches")
         ->required();
     command->add_option("KEY", state->keys, "Keys; all of them if none is given");
     command->callback([state, command, &exit_status] {

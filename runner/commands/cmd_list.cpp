@@ -3,6 +3,7 @@
 
 #include "resolver/resolver.hpp"
 #include "resolver/saved_config.hpp"
+#include "runner/commands/list_ticker.hpp"
 #include "runner/commands/selection_options.hpp"
 #include "runner/support/error.hpp"
 
@@ -14,6 +15,8 @@
 #include <nlohmann/json.hpp>
 
 namespace vt {
+
+using nlohmann::json;
 
 namespace {
 
@@ -30,8 +33,13 @@ int list(const Arguments& arguments) {
     }
     int status = 0;
     const resolver::Selection selection = arguments.options.selection();
-    const auto found = resolver::resolve(references, selection, resolver::config_cache_dir());
-    if (const auto path = resolver::saved_config_path(arguments.options.settings())) {
+    const json settings = arguments.options.settings();
+    const auto found = [&] {
+        ListTicker ticker;
+        return resolver::resolve(references, selection, resolver::config_cache_dir(),
+                                 {resolver::list_limit_from_settings(settings), &ticker.progress()});
+    }();
+    if (const auto path = resolver::saved_config_path(settings)) {
         resolver::save_config(*path, selection, found);
     }
     for (const resolver::Resolution& resolution : found) {

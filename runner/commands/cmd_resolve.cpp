@@ -4,6 +4,7 @@
 #include "resolver/data_dir.hpp"
 #include "resolver/resolver.hpp"
 #include "resolver/saved_config.hpp"
+#include "runner/commands/list_ticker.hpp"
 #include "runner/support/error.hpp"
 #include "runner/support/file.hpp"
 #include "runner/support/strings.hpp"
@@ -73,7 +74,11 @@ json answer(const resolver::Resolution& resolution) {
 json reply(const Request& request) {
     resolver::Selection selection =
         resolver::selection_from_settings(request.settings, resolver::default_data_dir(request.data_dir));
-    const auto found = resolver::resolve(request.references, selection, resolver::config_cache_dir());
+    const auto found = [&] {
+        ListTicker ticker;
+        return resolver::resolve(request.references, selection, resolver::config_cache_dir(),
+                                 {resolver::list_limit_from_settings(request.settings), &ticker.progress()});
+    }();
     if (const auto path = resolver::saved_config_path(request.settings)) {
         resolver::save_config(*path, selection, found);
     }

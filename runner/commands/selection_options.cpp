@@ -30,6 +30,7 @@ void SelectionOptions::add_to(CLI::App& command, bool all) {
     add("--vt-qemu-bin", "qemu.qemu_bin", "QEMU to test");
     add("--vt-qemu-dst-bin", "qemu.qemu_dst_bin", "QEMU for the destination of migrations");
     add("--vt-connect-uri", "libvirt.connect_uri", "URI of the hypervisor");
+    add("--vt-list-limit", "list.limit", "The tests that a list may have (default: 1000000)");
     command
         .add_option("--vt-extra-params", extra_params_,
                     "KEY=VALUE to set in all tests; may be given several times")

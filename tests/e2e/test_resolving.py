@@ -4,6 +4,8 @@
 import json
 import os
 import pathlib
+import re
+import signal
 import subprocess
 
 import pytest
@@ -156,6 +158,7 @@ def test_bad_options_are_refused_with_a_sentence(site, arguments, message):
         ("vt.qemu", "disk_bus", "floppy", "possible are virtio_blk, ide"),
         ("vt.common", "type_specific_only", "maybe", "expected yes or no"),
         ("vt.debug", "no_cleanup", "maybe", "expected yes or no"),
+        ("vt.list", "limit", "0", "expected how many tests a list may have"),
         ("vt", "extra_params", "novalue", "expected KEY=VALUE"),
     ),
 )
@@ -200,7 +203,7 @@ def test_the_settings_are_shown_with_their_defaults(site):
         "vt.type": "qemu", "vt.guest_os": json.loads(notes.read_text(encoding="utf-8"))["default_guest"] or "JeOS.27", "vt.config": "None", "vt.save_config": "None",
         "vt.short_names_when_config": "False", "vt.only_filter": "", "vt.no_filter": "", "vt.extra_params": "[]",
         "vt.list_guests": "False", "vt.list_archs": "False", "vt.omit_data_loss": "False",
-        "vt.filter.default_filters": "None", "vt.list_guests.guest_os": "None",
+        "vt.list.limit": "1000000", "vt.filter.default_filters": "None", "vt.list_guests.guest_os": "None",
         "vt.setup.backup_image_before_test": "True", "vt.setup.restore_image_after_test": "True",
         "vt.setup.keep_guest_running": "False", "vt.common.data_dir": "", "vt.common.tmp_dir": "",
         "vt.common.type_specific_only": "False", "vt.common.mem": "None", "vt.common.arch": "None",
@@ -266,6 +269,75 @@ def test_a_config_of_the_users_own(site, tmp_path):
     config.write_text("variants:\n    - one:\n        type = a\n    - two:\n        type = b\n", encoding="utf-8")
     assert site.avocado("list", "--vt-config", config).stdout == "vt one\nvt two\n"
     assert site.avocado("list", "--vt-config", config, "two").stdout == "vt two\n"
+
+
+def product(tmp_path, blocks):
+    """A config of ten variants in so many blocks."""
+    config = tmp_path / "product.cfg"
+    variants = "".join(f"    - x{i}:\n" for i in range(10))
+    config.write_text("".join(f"variants v{block}:\n{variants}" for block in range(blocks)), encoding="utf-8")
+    return config
+
+
+@pytest.mark.parametrize("blocks", (7, 30))
+def test_a_config_that_makes_too_much_is_refused_with_the_limit(site, tmp_path, blocks):
+    config = product(tmp_path, blocks)
+    for done in (
+        site.runner("list", "--vt-config", config),
+        site.avocado("list", "--vt-type", "qemu", "--vt-config", config, "x1"),
+    ):
+        assert done.returncode != 0
+        assert "more than 1,000,000 tests (limit vt.list.limit)" in done.stderr
+        assert done.stdout == ""
+    # What can be found is.
+    done = site.runner("list", "--vt-config", config, "..".join(f"(v{block}=x3)" for block in range(blocks)))
+    assert done.stdout == ".".join(["x3"] * blocks) + "\n"
+
+
+def test_a_long_list_shows_its_progress_and_can_be_left(site, tmp_path):
+    config = product(tmp_path, 30)
+    site.settings({"vt.list": {"limit": 10**15}})
+    try:
+        env = {**os.environ, "PATH": f"{BUILD / 'bin'}:{os.environ['PATH']}"}
+        command = [AVOCADO, "--config", site.config, "list", "--vt-type", "qemu", "--vt-config", config, "x1"]
+        with subprocess.Popen(list(map(str, command)), env=env, cwd=site.base, stderr=subprocess.PIPE, text=True,
+                              start_new_session=True) as process:
+            assert re.match(r"avocado-runner-vt: listing for \d+ s: \d+ tests looked at, \d+ found", process.stderr.readline())
+            [child] = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="utf-8").split()
+            memory = int(re.search(r"VmRSS:\s+(\d+) kB", pathlib.Path(f"/proc/{child}/status").read_text(encoding="utf-8")).group(1))
+            assert memory < 100_000
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait(timeout=60)
+        assert not os.path.exists(f"/proc/{child}/exe")
+    finally:
+        site.settings({})
+
+
+def test_one_walk_serves_thousands_of_references(site):
+    """As names that a list printed are pasted back; no walk for each of them."""
+    names = site.runner("list").stdout.split()
+    assert len(names) > 10
+    references = [f"{name}{',' * (number % 2)}{' ' * number}" for number in range(2000 // len(names)) for name in names]
+    done = site.runner("resolve", input=json.dumps({
+        "references": references, "data_dir": str(site.data), "settings": {}}))
+    found = json.loads(done.stdout)["resolutions"]
+    assert [answer["reference"] for answer in found] == references
+    assert all(name in answer["names"] for answer, name in zip(found, names * (len(found) // len(names))))
+
+
+def test_a_second_extra_parameter_says_how_it_is_given(site):
+    done = site.avocado("list", "--vt-type", "qemu", "--vt-extra-params", "a=1", "b=2")
+    assert "--vt-extra-params a=1".replace("a", "A") in done.stderr and "--vt-extra-params b=2" in done.stderr
+    done = site.runner("list", "--vt-extra-params", "a=1", "b=2")
+    assert done.returncode == 1 and "takes one KEY=VALUE and is repeated" in done.stderr
+
+
+def test_names_of_a_list_can_be_explained(site):
+    config = site.data / "backends/qemu/cfg/tests.cfg"
+    for name in site.runner("list").stdout.split():
+        done = site.runner("cfg", "explain", config, "--test", name, "type")
+        assert done.returncode == 0, (name, done.stdout, done.stderr)
+        assert "\ntype = " in done.stdout
 
 
 def test_what_was_selected_can_be_saved_as_a_config(site, tmp_path):

@@ -51,9 +51,8 @@ class VTRunnable(Runnable):
         return Runnable.pick_runner_module_from_entry_point_kind(kind)
 
     @classmethod
-    def many(cls, names, kwargs):
-        """One runnable for each name and its keyword arguments."""
-        first = cls(KIND, None)
+    def many(cls, first, names, kwargs):
+        """One runnable like the first for each name and its keyword arguments."""
         for name, arguments in zip(names, kwargs):
             runnable = cls.__new__(cls)
             runnable.__dict__.update(first.__dict__, uri=name, kwargs=arguments)
@@ -75,7 +74,7 @@ def _bootstrapped(config):
     return os.path.exists(os.path.join(runner.data_dir(config), "backends", vt_type, "cfg", "subtests.cfg"))
 
 
-def _runnables(answer, selection):
+def _runnables(first, answer, selection):
     deps = answer.get("deps") or {}
     full_names = answer["full_names"]
     arguments = (
@@ -84,7 +83,7 @@ def _runnables(answer, selection):
         else {"selection": selection, "full_name": full_name}
         for full_name in full_names
     )
-    return list(VTRunnable.many(answer["names"], arguments))
+    return list(VTRunnable.many(first, answer["names"], arguments))
 
 
 def _not_found(reference, info):
@@ -117,12 +116,13 @@ def _resolve(references, config):
         reply = {"error": str(error)}
     if "error" in reply:
         return _failed(references, reply, asked_for)
+    first = VTRunnable(KIND, None)  # costs milliseconds, and a command may have thousands of references
     result = {}
     for answer in reply["resolutions"]:
         reference = answer["reference"]
         if answer["names"]:
             result[reference] = ReferenceResolution(
-                reference, ReferenceResolutionResult.SUCCESS, _runnables(answer, reply["selection"])
+                reference, ReferenceResolutionResult.SUCCESS, _runnables(first, answer, reply["selection"])
             )
             continue
         info = answer.get("info", "")
@@ -147,10 +147,12 @@ class VTResolver(Resolver):
         if not _bootstrapped(self.config):
             return _not_found(reference, "run 'avocado vt-bootstrap' first")
         if reference not in self._resolutions:
-            references = [reference]
-            for other in self.config.get("resolver.references") or []:
-                if other not in references and other not in self._handed_out and not os.path.exists(other):
-                    references.append(other)
+            others = dict.fromkeys([reference, *(self.config.get("resolver.references") or [])])
+            references = [
+                other
+                for other in others
+                if other == reference or (other not in self._handed_out and not os.path.exists(other))
+            ]
             self._resolutions.update(_resolve(references, self.config))
         # A reference that is given twice is two tests: Avocado writes into a runnable where its results go.
         self._handed_out.add(reference)

@@ -5,6 +5,8 @@ import json
 import os
 import shutil
 import subprocess
+import sys
+import threading
 
 PROGRAM = "avocado-runner-vt"
 
@@ -55,20 +57,45 @@ def environment():
     return {**os.environ, "AVOCADO_VT_CALLER": str(os.getpid())}
 
 
+def _pass_on(stream, last):
+    """Shows what the binary says of its progress, and keeps the last other line."""
+    for line in stream:
+        text = line.decode(errors="replace").rstrip()
+        if text.startswith(f"{PROGRAM}: listing "):
+            print(text, file=sys.stderr, flush=True)
+        elif text:
+            last[:] = [text]
+
+
 def ask(command, request):
     """Sends one JSON object to a subcommand and returns the one it answers with."""
-    done = subprocess.run(
+    last = []
+    with subprocess.Popen(
         [program(), command],
-        input=json.dumps(request).encode(),
-        capture_output=True,
-        check=False,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         env=environment(),
-    )
+    ) as process:
+        reader = threading.Thread(target=_pass_on, args=(process.stderr, last), daemon=True)
+        reader.start()
+        try:
+            try:
+                with process.stdin:
+                    process.stdin.write(json.dumps(request).encode())
+            except BrokenPipeError:
+                pass  # it ended early, and has said why
+            answer = process.stdout.read()
+            process.wait()
+        except BaseException:
+            process.kill()  # whoever interrupts a list does not wait for it
+            raise
+        reader.join()
     try:
-        return json.loads(done.stdout)
+        return json.loads(answer)
     except ValueError:
-        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
-        raise RunnerError(f"{PROGRAM} {command} ended with status {done.returncode}: {last[0]}") from None
+        last = last or ["it said nothing"]
+        raise RunnerError(f"{PROGRAM} {command} ended with status {process.returncode}: {last[0]}") from None
 
 
 def call(arguments):

@@ -69,6 +69,7 @@ _SETTINGS = (
         "List architectures and machine types of the guest (--vt-guest-os '': of all guests) instead of tests",
     ),
     ("vt", "omit_data_loss", False, bool, "Let no test fail because a descriptor was already closed when it was cleaned up"),
+    ("vt.list", "limit", 1_000_000, int, "The tests that a list may have; a config that makes more is refused"),
     (
         "vt.filter",
         "default_filters",
