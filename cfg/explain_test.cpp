@@ -117,3 +117,42 @@ TEST_CASE("a join of one word is explained like the only that it is") {
     REQUIRE(explanation.removals.size() == 1);
     CHECK(explanation.removals[0].text == "join a");
 }
+
+TEST_CASE("a value keeps its history where a suffix stores it away") {
+    using Fate = ExplainStep::Fate;
+    const Program program = parse(
+        {Input::string("disk = iso/a.iso\nvariants:\n  - m1:\n    suffix _m1\ndisk(_.*)? ?<= /mnt/\n")});
+    const KeyExplanation disk = explain(program, "m1", {"disk"}).keys.at(0);
+    CHECK(disk.value == "/mnt/iso/a.iso");
+    REQUIRE(disk.steps.size() == 3);
+    CHECK(disk.steps[0].fate == Fate::in_force);
+    CHECK(disk.steps[0].where.line == 1);
+    CHECK(disk.steps[1].text == "suffix _m1");
+    CHECK(disk.steps[1].value == "iso/a.iso");
+    CHECK(disk.steps[1].notes.back() ==
+          "stored away as disk_m1; as all values of disk agree it is disk again");
+    CHECK(disk.steps[2].where.line == 5);
+    CHECK(disk.steps[2].value == "/mnt/iso/a.iso");
+}
+
+TEST_CASE("a stored value and a new one of the same key are two keys") {
+    const Program program =
+        parse({Input::string("a = 1\nvariants:\n  - m:\n    suffix _x\na = 3\na_x ?+= 0\n")});
+    const Explanation explanation = explain(program, "m", {"a", "a_x"});
+    CHECK(explanation.keys.at(0).value == "3");
+    CHECK(explanation.keys.at(0).steps.size() == 1);
+    CHECK(explanation.keys.at(1).value == "10");
+    CHECK(explanation.keys.at(1).steps.size() == 3);
+}
+
+TEST_CASE("every part of a join has its say") {
+    const Program program = parse(
+        {Input::string("variants:\n  - a:\n    k = 1\n    l = 1\n  - b:\n    k = 2\n    m = 2\njoin a b\n")});
+    const Explanation explanation = explain(program, "a.b", {});
+    for (const KeyExplanation& key : explanation.keys) {
+        REQUIRE_FALSE(key.steps.empty());
+        CHECK(key.steps.back().value == key.value);
+    }
+    CHECK(explanation.keys.at(0).steps.size() == 2);
+    CHECK(explanation.keys.at(0).steps[0].fate == ExplainStep::Fate::overwritten);
+}

@@ -8,6 +8,7 @@
 #include "runner/support/strings.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <string_view>
@@ -336,8 +337,8 @@ class Tracer {
 class Teller {
   public:
     Teller(const Image& image, Record& record, Histories histories)
-        : image_(image), record_(record), histories_(std::move(histories)) {
-        for (Record::Origin& origin : record_.origins()) {
+        : image_(image), histories_(std::move(histories)) {
+        for (Record::Origin& origin : record.origins()) {
             const std::string text(origin.text);
             origins_.insert_or_assign(text, SlotName{origin.key, std::move(origin.suffixes)});
         }
@@ -352,10 +353,7 @@ class Teller {
         const auto origin = origins_.find(key);
         if (origin != origins_.end()) {
             take(origin->second, key, steps);
-            const SlotName bare{origin->second.first, {}};
-            if (origin->second != bare && spelled(bare) == key) {
-                take(bare, key, steps);  // what was skipped later
-            }
+            take_skipped({origin->second.first, {}}, origin->second, key, steps);
         } else if (const auto gone = spelled_.find(key); gone != spelled_.end()) {
             take(gone->second, key, steps);
         }
@@ -406,8 +404,19 @@ class Teller {
         steps.insert(steps.end(), taken.begin(), taken.end());
     }
 
+    /// What did not run after the value had got another name, if in the end that is its name again.
+    void take_skipped(const SlotName& bare, const SlotName& origin, const std::string& key,
+                      std::vector<DatedStep>& steps) const {
+        const auto found = histories_.find(bare);
+        if (bare == origin || found == histories_.end() || spelled(bare) != key) {
+            return;
+        }
+        const auto& all = found->second.steps;
+        std::copy_if(all.begin(), all.end(), std::back_inserter(steps),
+                     [](const DatedStep& step) { return step.step.fate == Fate::skipped; });
+    }
+
     const Image& image_;
-    Record& record_;
     Histories histories_;
     std::map<std::string, SlotName, std::less<>> origins_;
     std::map<std::string, SlotName, std::less<>> spelled_;

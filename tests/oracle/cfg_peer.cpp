@@ -17,6 +17,7 @@
 #include <iostream>
 #include <set>
 #include <string>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -97,14 +98,22 @@ json explain_all(const vt::cfg::Program& program, std::size_t every, std::size_t
         if (dictionary == nullptr) {
             break;
         }
-        bool wanted = number % every == 0;
-        for (const auto& entry : dictionary->entries) {
-            wanted = seen.emplace(entry.key).second || wanted;
-        }
         // Of dictionaries with the same name, the first is explained.
-        if (names.emplace(dictionary->name).second && wanted) {
-            result.push_back(explanation_of(vt::cfg::explain(program, dictionary->name, {})));
+        if (!names.emplace(dictionary->name).second) {
+            continue;
         }
+        std::vector<std::string> fresh;
+        for (const auto& entry : dictionary->entries) {
+            if (seen.emplace(entry.key).second) {
+                fresh.emplace_back(entry.key);
+            }
+        }
+        if (number % every == 0) {
+            fresh.clear();  // all of them
+        } else if (fresh.empty()) {
+            continue;
+        }
+        result.push_back(explanation_of(vt::cfg::explain(program, dictionary->name, fresh)));
     }
     return result;
 }
