@@ -4,6 +4,7 @@
 #include "resolver/data_dir.hpp"
 #include "runner/bootstrap/bootstrap.hpp"
 #include "runner/support/log.hpp"
+#include "runner/support/printable.hpp"
 #include "runner/support/strings.hpp"
 
 #include <cstdio>
@@ -33,7 +34,7 @@ struct Arguments {
 /// Lines as the user's guide shows them: `12:02:10 INFO | text`.
 void print_line(log::Level level, std::string_view line) {
     std::time_t now = std::time(nullptr);
-    fmt::print("{:%H:%M:%S} {:<5}| {}\n", fmt::localtime(now), log::level_name(level), line);
+    fmt::print("{:%H:%M:%S} {:<5}| {}\n", fmt::localtime(now), log::level_name(level), printable_line(line));
     std::fflush(stdout);
 }
 
@@ -42,7 +43,7 @@ bool ask(const std::string& question) {
     if (isatty(STDIN_FILENO) == 0) {
         return false;
     }
-    fmt::print("{} (y/n) ", question);
+    fmt::print("{} (y/n) ", printable(question));
     std::fflush(stdout);
     std::string answer;
     return std::getline(std::cin, answer) && trim(answer) == "y";

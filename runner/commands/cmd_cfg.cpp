@@ -7,6 +7,7 @@
 #include "runner/commands/cfg_inputs.hpp"
 #include "runner/commands/cmd_cfg_explain.hpp"
 #include "runner/commands/cmd_cfg_lint.hpp"
+#include "runner/support/printable.hpp"
 
 #include <cerrno>
 #include <csignal>
@@ -111,7 +112,7 @@ int run(const CLI::App& command, const CfgOptions& options) {
     } catch (const ClosedPipe&) {
         return 0;
     } catch (const Error& error) {
-        fmt::print(stderr, "{}\n", error.what());
+        fmt::print(stderr, "{}\n", printable(error.what()));
         return 1;
     }
     return 0;

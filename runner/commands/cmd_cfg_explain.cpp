@@ -6,6 +6,7 @@
 #include "cfg/explain.hpp"
 #include "resolver/resolver.hpp"
 #include "runner/commands/cfg_inputs.hpp"
+#include "runner/support/printable.hpp"
 #include "runner/support/strings.hpp"
 
 #include <algorithm>
@@ -112,10 +113,10 @@ void add_cfg_explain_command(CLI::App& cfg_command, int& exit_status) {
     command->callback([state, command, &exit_status] {
         try {
             const auto explanation = explain_test(*command, state->inputs, state->test, state->keys);
-            fmt::print("{}", cfg::to_text(explanation));
+            fmt::print("{}", printable(cfg::to_text(explanation)));
             exit_status = explanation.exists ? 0 : 1;
         } catch (const Error& error) {
-            fmt::print(stderr, "{}\n", error.what());
+            fmt::print(stderr, "{}\n", printable(error.what()));
             exit_status = 1;
         }
     });

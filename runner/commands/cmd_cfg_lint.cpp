@@ -3,6 +3,7 @@
 
 #include "cfg/lint.hpp"
 #include "runner/commands/cfg_inputs.hpp"
+#include "runner/support/printable.hpp"
 
 #include <memory>
 #include <string>
@@ -54,12 +55,13 @@ void add_cfg_lint_command(CLI::App& cfg_command, int& exit_status) {
                 print_json(findings);
             } else {
                 for (const cfg::Finding& finding : findings) {
-                    fmt::print("{}: {} [{}]\n", finding.where.to_string(), finding.message, finding.rule);
+                    fmt::print("{}: {} [{}]\n", printable_line(finding.where.to_string()),
+                               printable_line(finding.message), finding.rule);
                 }
             }
             exit_status = findings.empty() ? 0 : 1;
         } catch (const Error& error) {
-            fmt::print(stderr, "{}\n", error.what());
+            fmt::print(stderr, "{}\n", printable(error.what()));
             exit_status = 1;
         }
     });

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "runner/commands/commands.hpp"
 #include "runner/process/guardian.hpp"
+#include "runner/support/printable.hpp"
 
 #include <charconv>
 
@@ -35,7 +36,7 @@ int run_guardian_command(const std::vector<std::string>& arguments) {
         ::prctl(PR_SET_NAME, "vt-guardian");
         return process::serve_guardian(listener_fd, arguments[1], parse_owner(arguments[3]), arguments[5]);
     } catch (const Error& error) {
-        fmt::print(stderr, "avocado-runner-vt: {}\n", error.what());
+        fmt::print(stderr, "avocado-runner-vt: {}\n", printable(error.what()));
         return 2;
     }
 }

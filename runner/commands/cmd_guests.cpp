@@ -5,6 +5,7 @@
 #include "resolver/resolver.hpp"
 #include "runner/commands/selection_options.hpp"
 #include "runner/support/error.hpp"
+#include "runner/support/printable.hpp"
 
 #include <cstdio>
 #include <memory>
@@ -28,7 +29,7 @@ int list_guests(const SelectionOptions& options) {
                resolver::DataDir{selection.data_dir}.images().string());
     for (const resolver::Guest& guest :
          resolver::guests(selection, options.guest_os().value_or(""), resolver::config_cache_dir())) {
-        fmt::print("{}", guest.name);
+        fmt::print("{}", printable_line(guest.name));
         if (!guest.image.empty() && !guest.image_exists) {
             print_missing(guest);
         }
@@ -44,7 +45,7 @@ int list_archs(const SelectionOptions& options) {
     fmt::print("Available arch profiles for guest os \"{}\"\n", guest_os);
     for (const resolver::Guest& guest :
          resolver::arch_profiles(selection, guest_os, resolver::config_cache_dir())) {
-        fmt::print("{}\n", guest.name);
+        fmt::print("{}\n", printable_line(guest.name));
     }
     fmt::print("\n");
     return 0;
@@ -60,7 +61,7 @@ void add(CLI::App& app, int& exit_status, const char* name, const char* help,
             exit_status = list(*options);
         } catch (const Error& error) {
             std::fflush(stdout);
-            fmt::print(stderr, "{}\n", error.what());
+            fmt::print(stderr, "{}\n", printable(error.what()));
             exit_status = 1;
         }
     });

@@ -2,6 +2,7 @@
 #include "runner/commands/commands.hpp"
 #include "runner/sharing/job_lock.hpp"
 #include "runner/support/error.hpp"
+#include "runner/support/printable.hpp"
 
 #include <iostream>
 #include <iterator>
@@ -24,7 +25,11 @@ json reply(const json& request) {
     const auto owner = ProcessId::of(request.at("pid").get<pid_t>());
     const auto lock =
         take_job_lock(request.at("dir").get<std::string>(), request.at("job").get<std::string>(), owner);
-    return {{"file", lock.file.string()}, {"warnings", lock.warnings}};
+    auto answer = json{{"file", lock.file.string()}, {"warnings", json::array()}};
+    for (const auto& warning : lock.warnings) {
+        answer["warnings"].push_back(printable_line(warning));
+    }
+    return answer;
 }
 
 }  // namespace
@@ -45,7 +50,7 @@ void add_joblock_command(CLI::App& app, int& exit_status) {
             exit_status = 2;
             return;
         } catch (const std::exception& error) {
-            answer = {{"error", error.what()}};
+            answer = {{"error", printable_line(error.what())}};
         }
         std::cout << answer.dump(-1, ' ', false, json::error_handler_t::replace) << std::endl;
     });

@@ -6,6 +6,7 @@
 #include "runner/commands/list_ticker.hpp"
 #include "runner/commands/selection_options.hpp"
 #include "runner/support/error.hpp"
+#include "runner/support/printable.hpp"
 
 #include <cstdio>
 #include <memory>
@@ -44,10 +45,10 @@ int list(const Arguments& arguments) {
     }
     for (const resolver::Resolution& resolution : found) {
         for (const resolver::FoundTest& test : resolution.tests) {
-            fmt::print("{}\n", arguments.full_names ? test.full_name : test.name);
+            fmt::print("{}\n", printable_line(arguments.full_names ? test.full_name : test.name));
         }
         if (resolution.tests.empty()) {
-            fmt::print(stderr, "{}\n", resolution.info);
+            fmt::print(stderr, "{}\n", printable(resolution.info));
             status = 1;
         }
     }
@@ -68,7 +69,7 @@ void add_list_command(CLI::App& app, int& exit_status) {
         try {
             exit_status = list(*arguments);
         } catch (const Error& error) {
-            fmt::print(stderr, "{}\n", error.what());
+            fmt::print(stderr, "{}\n", printable(error.what()));
             exit_status = 1;
         }
     });

@@ -6,6 +6,7 @@
 #include "runner/support/error.hpp"
 #include "runner/support/file.hpp"
 #include "runner/support/log.hpp"
+#include "runner/support/printable.hpp"
 
 #include <iostream>
 #include <memory>
@@ -67,7 +68,7 @@ void add_params_command(CLI::App& app, int& exit_status) {
             print_all(*recipes);
             exit_status = 0;
         } catch (const Error& error) {
-            fmt::print(stderr, "{}\n", error.what());
+            fmt::print(stderr, "{}\n", printable(error.what()));
             exit_status = 1;
         }
     });

@@ -2,6 +2,7 @@
 #include "runner/commands/commands.hpp"
 #include "runner/python/python_loader.hpp"
 #include "runner/support/error.hpp"
+#include "runner/support/printable.hpp"
 
 #include <fmt/core.h>
 
@@ -15,7 +16,7 @@ int run_python_command(const std::vector<std::string>& arguments) {
     try {
         return python::run_script(arguments);
     } catch (const Error& error) {
-        fmt::print(stderr, "avocado-runner-vt: {}\n", error.what());
+        fmt::print(stderr, "avocado-runner-vt: {}\n", printable(error.what()));
         return 1;
     }
 }

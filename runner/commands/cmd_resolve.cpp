@@ -7,7 +7,7 @@
 #include "runner/commands/list_ticker.hpp"
 #include "runner/support/error.hpp"
 #include "runner/support/file.hpp"
-#include "runner/support/strings.hpp"
+#include "runner/support/printable.hpp"
 
 #include <iostream>
 #include <iterator>
@@ -66,7 +66,7 @@ json answer(const resolver::Resolution& resolution) {
         result["deps"] = std::move(deps);
     }
     if (!resolution.info.empty()) {
-        result["info"] = resolution.info;
+        result["info"] = printable_line(resolution.info);
     }
     return result;
 }
@@ -102,16 +102,16 @@ void add_resolve_command(CLI::App& app, int& exit_status) {
         try {
             result = reply(read_request(std::cin));
         } catch (const RequestError& error) {
-            fmt::print(stderr, "avocado-runner-vt resolve: {}\n", error.what());
+            fmt::print(stderr, "avocado-runner-vt resolve: {}\n", printable(error.what()));
             exit_status = 2;
             return;
         } catch (const resolver::NotBootstrappedError& error) {
-            result = {{"error", to_valid_utf8(error.what())}};
+            result = {{"error", printable(error.what())}};
         } catch (const resolver::SelectionError& error) {
             // As Avocado does with its own options, nothing goes on with a value that cannot be.
-            result = {{"error", to_valid_utf8(error.what())}, {"bad_value", true}};
+            result = {{"error", printable(error.what())}, {"bad_value", true}};
         } catch (const std::exception& error) {
-            result = {{"error", to_valid_utf8(error.what())}};
+            result = {{"error", printable(error.what())}};
         }
         std::cout << result.dump(-1, ' ', false, json::error_handler_t::replace) << std::endl;
     });

@@ -2,6 +2,7 @@
 #include "runner/nrunner/message.hpp"
 
 #include "runner/nrunner/base64.hpp"
+#include "runner/support/printable.hpp"
 #include "runner/support/strings.hpp"
 
 #include <algorithm>
@@ -131,7 +132,7 @@ Message MessageMaker::started(const std::string& output_dir) {
 Message MessageMaker::log(log::Level level, std::string_view logger, std::string_view lines) {
     static constexpr std::array<std::int64_t, 4> numbers{10, 20, 30, 40};  // Python's logging
     auto message = running("log");
-    message.add("log", Bytes{to_valid_utf8(lines)});
+    message.add("log", Bytes{printable(lines)});
     message.add("encoding", "utf-8");
     message.add("log_name", to_valid_utf8(logger));
     message.add("log_level", numbers.at(static_cast<std::size_t>(level)));
@@ -141,7 +142,7 @@ Message MessageMaker::log(log::Level level, std::string_view logger, std::string
 
 Message MessageMaker::stream(std::string_view name, std::string_view bytes) {
     auto message = running(name == "stderr" ? "stderr" : "stdout");
-    message.add("log", Bytes{std::string(bytes)});
+    message.add("log", Bytes{printable(bytes)});
     return complete(std::move(message), "running");
 }
 
@@ -161,7 +162,7 @@ Message MessageMaker::file(std::string_view path, std::string_view bytes) {
 
 Message MessageMaker::output(std::string_view text) {
     auto message = running("output");
-    message.add("log", Bytes{to_valid_utf8(text)});
+    message.add("log", Bytes{printable(text)});
     message.add("encoding", "utf-8");
     return complete(std::move(message), "running");
 }
@@ -169,9 +170,8 @@ Message MessageMaker::output(std::string_view text) {
 Message MessageMaker::finished(const TestResult& result) {
     Message message;
     message.add("result", std::string(status_name(result.status)));
-    if (!result.reason.empty()) {
-        message.add("fail_reason", one_line(result.reason, longest_reason));
-    }
+    // Empty for a test that passed: without it Avocado's results have "<unknown>".
+    message.add("fail_reason", one_line(result.reason, longest_reason));
     if (result.returncode) {
         message.add("returncode", std::int64_t{*result.returncode});
     }
@@ -180,14 +180,14 @@ Message MessageMaker::finished(const TestResult& result) {
         message.add("fail_class", one_line(result.fail_class, longest_reason));
     }
     if (!result.traceback.empty()) {
-        message.add("traceback", to_valid_utf8(cut(result.traceback, longest_traceback).front()));
+        message.add("traceback", printable(cut(result.traceback, longest_traceback).front()));
     }
     return complete(std::move(message), "finished");
 }
 
 std::string format_log_line(log::Level level, std::string_view logger, std::string_view line) {
-    return fmt::format("{} {} {:<5.5}| {}", clock_text(), to_valid_utf8(logger), log::level_name(level),
-                       to_valid_utf8(line));
+    return fmt::format("{} {} {:<5.5}| {}", clock_text(), printable_line(logger), log::level_name(level),
+                       printable(line));
 }
 
 std::vector<std::string_view> cut(std::string_view text, std::size_t limit) {
@@ -207,20 +207,14 @@ std::vector<std::string_view> cut(std::string_view text, std::size_t limit) {
 }
 
 std::string one_line(std::string_view text, std::size_t limit) {
-    std::string line;
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (c == '\n' || c == '\r' || c == '\t') {
-            line += ' ';
-        } else if (byte >= 0x20 && byte != 0x7f) {
-            line += c;
-        }
-    }
-    std::string result(trim(line));
+    std::string line(text);
+    std::replace_if(
+        line.begin(), line.end(), [](char c) { return c == '\n' || c == '\r' || c == '\t'; }, ' ');
+    std::string result = printable_line(trim(line));
     if (result.size() > limit) {
         result = std::string(cut(result, limit).front()) + "…";
     }
-    return to_valid_utf8(result);
+    return result;
 }
 
 }  // namespace vt::nrunner

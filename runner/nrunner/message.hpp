@@ -5,7 +5,8 @@
 ///
 /// Avocado orders messages by (time, id, status) and hangs on those that lack what it expects, so messages
 /// are made in one place, which numbers them with a strictly increasing CLOCK_MONOTONIC and knows what each
-/// must have. The limit of a line is 32 MiB; texts are cut into parts far below it.
+/// must have. The limit of a line is 32 MiB; texts are cut into parts far below it. What people read (logs,
+/// output, reasons) is made printable here, whoever wrote it; whiteboard and files are data and stay.
 ///
 /// What is ugly: the second form, Python's repr, is what Avocado's own runners print on standard output.
 #pragma once
@@ -54,7 +55,7 @@ class MessageMaker {
     Message started(const std::string& output_dir);
     /// \param lines formatted, with newlines between them
     Message log(log::Level level, std::string_view logger, std::string_view lines);
-    /// \param bytes whole lines
+    /// \param bytes whole lines, of which control characters are escaped
     Message stream(std::string_view name, std::string_view bytes);
     Message whiteboard(std::string_view text);
     Message file(std::string_view path, std::string_view bytes);
@@ -76,7 +77,7 @@ std::string format_log_line(log::Level level, std::string_view logger, std::stri
 /// Parts of at most \p limit bytes; UTF-8 characters stay whole where \p text is UTF-8.
 std::vector<std::string_view> cut(std::string_view text, std::size_t limit);
 
-/// Text as one line: line ends become blanks, control characters go, at most \p limit bytes.
+/// Text as one line: line ends become blanks, control characters are escaped, at most \p limit bytes.
 std::string one_line(std::string_view text, std::size_t limit);
 
 }  // namespace vt::nrunner

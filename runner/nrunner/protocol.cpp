@@ -2,6 +2,7 @@
 #include "runner/nrunner/protocol.hpp"
 
 #include "runner/support/file.hpp"
+#include "runner/support/printable.hpp"
 #include "runner/support/strings.hpp"
 
 #include <algorithm>
@@ -95,7 +96,7 @@ int run(const std::string& program, const std::string& command, const std::vecto
         options.watch_parent = !task.status_uris.empty();
         return run_task(std::move(task), body, options);
     } catch (const UsageError& error) {
-        fmt::print(stderr, "{}{}: error: {}\n", help(name, command, form), name, error.what());
+        fmt::print(stderr, "{}{}: error: {}\n", help(name, command, form), name, printable(error.what()));
         return usage_status;
     }
 }

@@ -4,6 +4,7 @@
 #include "runner/support/error.hpp"
 #include "runner/support/file.hpp"
 #include "runner/support/log.hpp"
+#include "runner/support/printable.hpp"
 #include "runner/support/unique_fd.hpp"
 
 #include <cerrno>
@@ -50,7 +51,7 @@ void TimestampedLog::write(std::string_view line) {
         return;
     }
     try {
-        write_all(impl_->fd.get(), fmt::format("{}: {}\n", stamp, line));
+        write_all(impl_->fd.get(), fmt::format("{}: {}\n", stamp, printable(line)));
     } catch (const SystemError& error) {
         impl_->fail(error.what());
     }

@@ -19,7 +19,7 @@ class TimestampedLog {
     TimestampedLog(TimestampedLog&&) noexcept;
     TimestampedLog& operator=(TimestampedLog&&) noexcept;
 
-    /// Appends \p line; thread-safe.
+    /// Appends \p line, its control characters escaped; thread-safe.
     void write(std::string_view line);
 
   private:

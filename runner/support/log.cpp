@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "runner/support/log.hpp"
 
+#include "runner/support/printable.hpp"
+
 #include <array>
 #include <memory>
 #include <mutex>
@@ -82,7 +84,7 @@ void write(Level level, std::string_view logger, std::string_view text) {
         if (current.sink) {
             current.sink(level, logger, line);
         } else {
-            console(current).log(to_spdlog(level), "{}", line);
+            console(current).log(to_spdlog(level), "{}", printable_line(line));
         }
         if (end == std::string_view::npos) {
             return;

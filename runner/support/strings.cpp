@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "runner/support/strings.hpp"
 
+#include "runner/support/utf8.hpp"
+
 #include <algorithm>
 #include <cstdint>
 #include <numeric>
@@ -29,7 +31,15 @@ std::size_t edit_distance(std::string_view left, std::string_view right) {
     return row.back();
 }
 
-/// The length of the valid UTF-8 sequence that \p bytes begins with, 0 if there is none.
+bool needs_quotes(std::string_view word) {
+    return word.empty() || !std::all_of(word.begin(), word.end(), [](unsigned char c) {
+               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      std::string_view("_-./=,:+@%^").find(static_cast<char>(c)) != std::string_view::npos;
+           });
+}
+
+}  // namespace
+
 std::size_t utf8_length(std::string_view bytes) {
     const auto at = [&](std::size_t i) { return static_cast<unsigned char>(bytes[i]); };
     const unsigned char lead = at(0);
@@ -50,15 +60,6 @@ std::size_t utf8_length(std::string_view bytes) {
     const bool too_large = lead == 0xF4 && at(1) >= 0x90;
     return overlong || surrogate || too_large ? 0 : length;
 }
-
-bool needs_quotes(std::string_view word) {
-    return word.empty() || !std::all_of(word.begin(), word.end(), [](unsigned char c) {
-               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                      std::string_view("_-./=,:+@%^").find(static_cast<char>(c)) != std::string_view::npos;
-           });
-}
-
-}  // namespace
 
 std::string_view trim(std::string_view text) {
     const auto first = text.find_first_not_of(blanks);

@@ -2,6 +2,7 @@
 #include "runner/python/module/bind.hpp"
 #include "runner/python/module/convert.hpp"
 #include "runner/support/log.hpp"
+#include "runner/support/printable.hpp"
 
 namespace vt::python {
 namespace {
@@ -27,6 +28,9 @@ void bind_log(py::module_& module) {
         },
         py::arg("level"), py::arg("logger"), py::arg("text"),
         "Writes lines to the log; level as in logging.");
+    module.def(
+        "printable", [](const py::object& text) { return printable(bytes_of(text)); }, py::arg("text"),
+        "Text for a log that people look at: what a terminal would obey is escaped.");
 }
 
 }  // namespace vt::python

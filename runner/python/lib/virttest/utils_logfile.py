@@ -5,6 +5,8 @@ import os
 import threading
 import time
 
+import _vt
+
 _files = {}
 _lock = threading.Lock()
 _directory = None
@@ -36,7 +38,7 @@ def log_line(filename, line):
     with _lock:
         if path not in _files:
             _files[path] = open(path, "a", encoding="utf-8", errors="replace")
-        _files[path].write("%s: %s\n" % (time.strftime("%Y-%m-%d %H:%M:%S"), line))
+        _files[path].write("%s: %s\n" % (time.strftime("%Y-%m-%d %H:%M:%S"), _vt.printable(str(line))))
         _files[path].flush()
 
 
