@@ -2,6 +2,7 @@
 #include "runner/nrunner/runnable.hpp"
 
 #include "runner/nrunner/base64.hpp"
+#include "runner/nrunner/recipe_json.hpp"
 #include "runner/support/file.hpp"
 #include "runner/support/strings.hpp"
 
@@ -17,30 +18,13 @@ namespace vt::nrunner {
 namespace {
 
 using nlohmann::json;
-using nlohmann::ordered_json;
 
-constexpr int deepest_nesting = 200;  // dump() recurses, and the text is anybody's
-
-/// \p text as JSON in the order of its keys. Throws UsageError.
-ordered_json parse_json(std::string_view text, const std::string& what) {
-    try {
-        return ordered_json::parse(text, [&](int depth, ordered_json::parse_event_t, ordered_json&) {
-            if (depth > deepest_nesting) {
-                throw UsageError(fmt::format("{} is nested more than {} levels deep", what, deepest_nesting));
-            }
-            return true;
-        });
-    } catch (const json::exception& error) {
-        throw UsageError(fmt::format("{} is no JSON: {}", what, error.what()));
-    }
-}
-
-std::string dump(const ordered_json& value) {
-    return value.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+std::string dump(const RecipeJson& value) {
+    return value.dump(-1, ' ', false, RecipeJson::error_handler_t::replace);
 }
 
 /// A JSON value as a keyword argument: strings stay text.
-KeyValue keyword(const std::string& key, const ordered_json& value) {
+KeyValue keyword(const std::string& key, const RecipeJson& value) {
     if (value.is_string()) {
         return {key, value.get<std::string>(), false};
     }
@@ -49,7 +33,7 @@ KeyValue keyword(const std::string& key, const ordered_json& value) {
 
 /// The argument's JSON text, whichever way it came.
 std::string json_text(const KeyValue& argument) {
-    return argument.is_json ? argument.value : dump(ordered_json(argument.value));
+    return argument.is_json ? argument.value : dump(RecipeJson(argument.value));
 }
 
 /// Files \p argument where it belongs; a later one of the same name replaces the earlier.
@@ -94,6 +78,8 @@ KeyValue decode_keyword(const std::string& token) {
         try {
             return keyword(argument.key,
                            parse_json(std::string_view(argument.value).substr(prefix.size()), argument.key));
+        } catch (const NulError&) {
+            throw;
         } catch (const UsageError&) {
             return argument;  // Avocado does not escape a string that happens to begin so
         }
@@ -110,6 +96,7 @@ std::string decode_positional(const std::string& value) {
     if (!bytes) {
         throw UsageError(fmt::format("the argument {} is no base64 after its prefix", value));
     }
+    refuse_nul(*bytes, "a positional argument");
     return *bytes;
 }
 
@@ -192,7 +179,7 @@ void set_option(Task& task, const Option& option, const std::string& value, std:
 }
 
 /// A member that has to be a string where it is there.
-std::string text_member(const ordered_json& object, const char* name) {
+std::string text_member(const RecipeJson& object, const char* name) {
     const auto found = object.find(name);
     if (found == object.end() || found->is_null()) {
         return {};
@@ -204,7 +191,7 @@ std::string text_member(const ordered_json& object, const char* name) {
     return found->get<std::string>();
 }
 
-Runnable runnable_from_object(const ordered_json& recipe) {
+Runnable runnable_from_object(const RecipeJson& recipe) {
     if (!recipe.is_object()) {
         throw UsageError(
             fmt::format("a runnable's recipe should be a JSON object, but it is {}", recipe.type_name()));
@@ -248,7 +235,7 @@ Runnable runnable_from_object(const ordered_json& recipe) {
 }
 
 /// The servers that the settings name, where the command line named none.
-std::vector<std::string> servers_of(const ordered_json& value) {
+std::vector<std::string> servers_of(const RecipeJson& value) {
     std::vector<std::string> uris;
     if (value.is_string()) {
         uris.push_back(value.get<std::string>());
@@ -264,7 +251,7 @@ std::vector<std::string> servers_of(const ordered_json& value) {
 
 void complete(Task& task) {
     if (task.status_uris.empty()) {
-        task.status_uris = servers_of(ordered_json(task.runnable.setting("run.status_server_uri")));
+        task.status_uris = servers_of(RecipeJson(task.runnable.setting("run.status_server_uri")));
     }
     if (task.id.empty()) {
         task.id = trim(read_file("/proc/sys/kernel/random/uuid", 100));

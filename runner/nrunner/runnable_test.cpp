@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "runner/nrunner/runnable.hpp"
 
+#include <ctime>
+#include <string>
+
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
@@ -129,4 +132,40 @@ TEST_CASE("recipes") {
     }
     CHECK_THROWS_AS(task_from_recipe(R"({"id": "1"})"), UsageError);
     CHECK_THROWS_AS(runnable_from_recipe(std::string(100000, '[')), UsageError);
+}
+
+TEST_CASE("a NUL is refused wherever a text may have one") {
+    for (const char* text :
+         {R"({"kind": "v\u0000t"})", R"({"kind": "vt", "uri": "a\u0000"})",
+          R"({"kind": "vt", "args": ["\u0000"]})", R"({"kind": "vt", "identifier": "\u0000"})",
+          R"({"kind": "vt", "kwargs": {"output_dir": "/tmp/a\u0000b"}})",
+          R"({"kind": "vt", "kwargs": {"k\u0000": "1"}})",
+          R"({"kind": "vt", "kwargs": {"k": {"x": ["\u0000"]}}})",
+          R"({"kind": "vt", "config": {"a": "\u0000"}})"}) {
+        CAPTURE(text);
+        CHECK_THROWS_WITH_AS(runnable_from_recipe(text), doctest::Contains("NUL"), UsageError);
+    }
+    CHECK_THROWS_WITH_AS(task_from_recipe(R"({"runnable": {"kind": "vt"}, "status_uris": "/a\u0000"})"),
+                         doctest::Contains("NUL"), UsageError);
+    for (const auto& words : {Words{"-a", "base64:YQBi"}, Words{R"(a=json:"x\u0000")"},
+                              Words{R"(output_dir=json:"/x\u0000y")"}, Words{"-c", R"({"a": "\u0000"})"}}) {
+        CAPTURE(words.front());
+        CHECK_THROWS_WITH_AS(parse(words), doctest::Contains("NUL"), UsageError);
+    }
+}
+
+TEST_CASE("many members are read in linear time, in their order, the last of equal ones counting") {
+    // Quadratic, this took minutes; processor time does not depend on who else is at work.
+    constexpr int count = 200000;
+    std::string text = R"({"kind": "vt", "kwargs": {)";
+    for (int i = 0; i < count; ++i) {
+        text += "\"key" + std::to_string(i) + "\": {\"a\": 1}, ";
+    }
+    text += R"("key7": "last"}})";
+    const auto before = std::clock();
+    const auto runnable = runnable_from_recipe(text);
+    CHECK(static_cast<double>(std::clock() - before) / CLOCKS_PER_SEC < 20);
+    REQUIRE(runnable.kwargs.size() == count);
+    CHECK(runnable.kwargs[7] == KeyValue{"key7", "last", false});
+    CHECK(runnable.kwargs[count - 1] == KeyValue{"key199999", R"({"a":1})", true});
 }
