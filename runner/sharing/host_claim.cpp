@@ -6,19 +6,17 @@
 #include "runner/support/strings.hpp"
 
 #include <algorithm>
-#include <limits>
 #include <optional>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
+#include <unistd.h>
 
 namespace vt {
 namespace fs = std::filesystem;
 namespace {
 
 using nlohmann::json;
-
-constexpr const char* prefix = "avocado-vt-claim-";
 
 /// One claim, as its file has it. All of it may be a stranger's invention.
 struct Claim {
@@ -60,14 +58,14 @@ std::optional<Claim> read_claim(const RollMember& member) {
 class Turn {
   public:
     Turn(const fs::path& dir, const HostWish& wish, const std::function<MemoryPools()>& available)
-        : roll_(dir, prefix), wish_(wish), available_(available) {}
+        : roll_(dir, claim_prefix), wish_(wish), available_(available) {}
 
     RollEntry take() {
         roll_.forget_absent();
-        own_ = std::numeric_limits<std::uint64_t>::max();
-        auto entry = roll_.enter(text_of(wish_, common(earlier())));
-        own_ = entry.number();
-        Roll::wait([this] { return blockers(); }, [this](const auto& who) { tell(who); });
+        auto entry = roll_.enter(text_of(wish_, common(claims_of(roll_.members()))));
+        Roll::wait([&] { return blockers(claims_of(roll_.before(entry))); },
+                   [this](const auto& who) { tell(who); },
+                   {wish_.patience, [this](const auto& who) { name_strangers(who); }});
         if (std::none_of(last_.begin(), last_.end(), wants_memory)) {
             warn(available_());
         }
@@ -75,11 +73,11 @@ class Turn {
     }
 
   private:
-    /// Those who came before and are still there, first one first.
-    std::vector<Claim> earlier() const {
+    /// What those of \p members who are there claim, first one first.
+    static std::vector<Claim> claims_of(const std::vector<RollMember>& members) {
         std::vector<Claim> claims;
-        for (const auto& member : roll_.members()) {
-            if (member.number < own_ && member.present) {
+        for (const auto& member : members) {
+            if (member.present) {
                 if (auto claim = read_claim(member)) {
                     claims.push_back(std::move(*claim));
                 }
@@ -120,8 +118,8 @@ class Turn {
         return std::nullopt;
     }
 
-    std::vector<RollMember> blockers() {
-        last_ = earlier();
+    std::vector<RollMember> blockers(std::vector<Claim> earlier) {
+        last_ = std::move(earlier);
         std::vector<RollMember> who;
         const auto block = [&](auto&& in_the_way) {
             for (const auto& claim : last_) {
@@ -153,6 +151,26 @@ class Turn {
         log::info("waiting for {}, held by {}", what_, join(names, ", "));
     }
 
+    /// Who holds others up for long may be no test at all; root is told what to do about it.
+    void name_strangers(const std::vector<RollMember>& who) const {
+        for (const auto& member : who) {
+            if (member.uid == ::geteuid()) {
+                continue;
+            }
+            std::vector<std::string> processes;
+            for (const auto& process : lock_holders(member.path)) {
+                processes.push_back(process_text(process.pid));
+            }
+            const auto user = user_name(member.uid);
+            log::warning(
+                "waited {:g} s for {}, which a claim of user {} ({}) forbids, held by {}; if that is no "
+                "test, "
+                "root can take it away: avocado-runner-vt reap --claims-of {}",
+                wish_.patience.count(), what_, user, member.path.native(),
+                processes.empty() ? "a process that cannot be seen from here" : join(processes, ", "), user);
+        }
+    }
+
     void warn(const MemoryPools& pools) const {
         for (const auto& [name, size] : pools) {
             if (wish_.memory > size) {
@@ -168,7 +186,6 @@ class Turn {
     Roll roll_;
     const HostWish& wish_;
     const std::function<MemoryPools()>& available_;
-    std::uint64_t own_ = 0;
     std::vector<Claim> last_;  ///< those before us, as blockers() last saw them
     std::string what_;
 };

@@ -27,7 +27,11 @@ struct HostWish {
     std::uint64_t memory = 0;  ///< MiB
     bool exclusive = false;    ///< nobody else may use the host meanwhile
     std::string holder;        ///< for others' messages: "1-uptime (pid 12)"
+    Seconds patience{10};      ///< after which another user who is waited for is named with his process
 };
+
+/// The beginning of the names of claims' files in RuntimeDirs::host().
+inline constexpr const char* claim_prefix = "avocado-vt-claim-";
 
 /// A place on the host's roll, held while the object lives.
 class HostClaim {
@@ -37,6 +41,9 @@ class HostClaim {
     static HostClaim take(
         const std::filesystem::path& dir, const HostWish& wish,
         const std::function<MemoryPools()>& available = [] { return available_memory(); });
+
+    /// The claim's file: it holds while anybody has it open and this object has not gone.
+    int descriptor() const { return entry_.descriptor(); }
 
   private:
     explicit HostClaim(RollEntry entry) : entry_(std::move(entry)) {}

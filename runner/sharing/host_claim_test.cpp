@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "runner/sharing/host_claim.hpp"
 
+#include "runner/sharing/take_away.hpp"
+#include "runner/support/error.hpp"
 #include "runner/support/file.hpp"
+#include "runner/support/file_lock.hpp"
+#include "runner/support/holder.hpp"
 #include "runner/support/log.hpp"
 
 #include <condition_variable>
 #include <future>
 #include <mutex>
+#include <optional>
+#include <string>
 
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 using vt::HostClaim;
 using vt::HostWish;
@@ -157,4 +164,57 @@ TEST_CASE("a stranger's nonsense is no claim") {
     // Its end, as it cannot be talked to.
     std::filesystem::remove(host.dir.path() / "avocado-vt-claim-000000000003");
     waiting.get();
+}
+
+TEST_CASE("a stranger's huge number neither lets exclusive tests overlap nor stops them for ever") {
+    Lines lines;
+    Host host;
+    {
+        const auto stranger = vt::FileLock::try_take(host.dir.path() / "avocado-vt-claim-999999999999",
+                                                     vt::FileLock::Mode::exclusive, "no claim");
+        REQUIRE(stranger);
+        std::optional<HostClaim> first = host.take({0, true, "first"});
+        auto second = host.later({0, true, "second"});
+        CHECK(lines.wait_for("waiting for the host for itself, as it changes it, held by first"));
+        CHECK(waits(second));
+        first.reset();
+        second.get();
+    }
+}
+
+// Makes files of another user, which only root can.
+TEST_CASE("another user who is waited for is named with his process, and root can end it" *
+          doctest::skip(::geteuid() != 0)) {
+    Lines lines;
+    Host host;
+    const auto path = host.dir.path() / "avocado-vt-claim-000000000001";
+    {
+        vt::write_file_atomically(path, R"({"memory": 0, "exclusive": true, "holder": "me", "pools": {}})");
+        REQUIRE(::chown(path.c_str(), 1, 1) == 0);
+        const auto held = vt::FileLock::try_take(path, vt::FileLock::Mode::exclusive, "");
+        REQUIRE(held);
+        HostWish wish{100, false, "ours"};
+        wish.patience = vt::Seconds{0.01};
+        auto ours = host.later(wish);
+        const auto user = vt::user_name(1);
+        CHECK(lines.wait_for("held by me of user " + user));
+        CHECK(lines.wait_for("which a claim of user " + user));
+        CHECK(lines.wait_for("held by process " + std::to_string(::getpid()) + " ("));
+        CHECK(lines.wait_for("reap --claims-of " + user));
+        CHECK(waits(ours));
+        CHECK(vt::take_away_claims(host.dir.path(), 2).empty());
+        CHECK(waits(ours));
+        const auto taken = vt::take_away_claims(host.dir.path(), vt::user_named(user));
+        REQUIRE(taken.size() == 1);
+        CHECK(taken[0] == "the claim " + path.native());  // held by a process of root's, not of that user
+        ours.get();
+    }
+}
+
+TEST_CASE("users are named or numbered") {
+    CHECK(vt::user_named("root") == 0);
+    CHECK(vt::user_named("12345") == 12345);
+    CHECK_THROWS_AS(vt::user_named("no such user"), vt::Error);
+    CHECK_THROWS_AS(vt::user_named(""), vt::Error);
+    CHECK_THROWS_AS(vt::user_named("-1"), vt::Error);
 }

@@ -24,6 +24,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t digits = 12;
+constexpr std::size_t most_digits = 18;
+constexpr std::uint64_t believable_gap = 1'000'000'000;
 constexpr std::size_t longest_text = 4096;
 constexpr int tries = 1000;
 // The kernel tells that an owner closed its file a moment before the lock goes.
@@ -75,6 +77,18 @@ void remove_if_absent(const fs::path& path) {
     }
 }
 
+/// The last of \p numbers, which rise, that is not far beyond the one before it.
+std::uint64_t highest_believable(const std::vector<std::uint64_t>& numbers) {
+    std::uint64_t highest = 0;
+    for (const auto number : numbers) {
+        if (number - highest > believable_gap) {
+            break;
+        }
+        highest = number;
+    }
+    return highest;
+}
+
 /// Events of files, one watch a file.
 class Watches {
   public:
@@ -121,12 +135,22 @@ RollEntry& RollEntry::operator=(RollEntry&& other) noexcept {
     std::swap(number_, other.number_);
     std::swap(path_, other.path_);
     std::swap(fd_, other.fd_);
+    std::swap(earlier_, other.earlier_);
     return *this;
 }
 
 RollEntry::~RollEntry() {
-    if (fd_) {
+    struct stat ours {};
+    struct stat there {};
+    // Root may have taken the file away, and another may have got its name since.
+    if (fd_ && ::fstat(fd_.get(), &ours) == 0 && ::lstat(path_.c_str(), &there) == 0 &&
+        ours.st_ino == there.st_ino && ours.st_dev == there.st_dev) {
         ::unlink(path_.c_str());
+    }
+    if (fd_) {
+        // Whoever protects what outlives us has the file open still (a guardian that takes our processes
+        // down): he is gone for those who look at the roll, or never was.
+        ::flock(fd_.get(), LOCK_UN);
     }
 }
 
@@ -145,18 +169,27 @@ std::optional<std::uint64_t> Roll::number_of(const std::string& name) const {
     const auto text = std::string_view(name).substr(prefix_.size());
     std::uint64_t number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (text.size() != digits || error != std::errc() || end != text.data() + text.size()) {
+    const bool padded = text.size() == digits || (text.size() > digits && !text.starts_with('0'));
+    if (!padded || text.size() > most_digits || error != std::errc() || end != text.data() + text.size()) {
         return std::nullopt;
     }
     return number;
 }
 
-std::uint64_t Roll::highest() const {
-    std::uint64_t highest = 0;
+/// All numbers that are taken, lowest first.
+std::vector<std::uint64_t> Roll::numbers() const {
+    std::vector<std::uint64_t> numbers;
     for (const auto& name : names_in(dir_, prefix_)) {
-        highest = std::max(highest, number_of(name).value_or(0));
+        if (const auto number = number_of(name)) {
+            numbers.push_back(*number);
+        }
     }
-    return highest;
+    std::sort(numbers.begin(), numbers.end());
+    return numbers;
+}
+
+std::uint64_t Roll::highest() const {
+    return highest_believable(numbers());
 }
 
 RollEntry Roll::enter(std::string_view text) const {
@@ -181,8 +214,8 @@ RollEntry Roll::enter(std::string_view text) const {
         const bool linked = ::link(temporary.c_str(), path.c_str()) == 0;
         const int errnum = errno;
         ::unlink(temporary.c_str());
-        if (linked && highest() <= number) {
-            return {number, path, std::move(fd)};
+        if (linked && highest() == number) {
+            return {number, path, std::move(fd), there_before(number, path)};
         }
         if (linked) {
             ::unlink(path.c_str());
@@ -213,6 +246,33 @@ std::vector<RollMember> Roll::members() const {
     return members;
 }
 
+/// The files of those who were there when \p number, the highest then, was had: lower ones, and those whose
+/// numbers are not to be believed. Whoever has come since has seen that file, and follows it.
+std::set<fs::path> Roll::there_before(std::uint64_t number, const fs::path& path) const {
+    const auto all = members();
+    std::vector<std::uint64_t> numbers;
+    for (const auto& member : all) {
+        numbers.push_back(member.number);
+    }
+    numbers.insert(std::upper_bound(numbers.begin(), numbers.end(), number), number);
+    const auto highest = highest_believable(numbers);
+    std::set<fs::path> earlier;
+    for (const auto& member : all) {
+        if (member.path != path && member.present && (member.number < number || member.number > highest)) {
+            earlier.insert(member.path);
+        }
+    }
+    return earlier;
+}
+
+std::vector<RollMember> Roll::before(const RollEntry& entry) const {
+    auto all = members();
+    std::erase_if(all, [&](const RollMember& member) {
+        return !member.present || !entry.earlier_.contains(member.path);
+    });
+    return all;
+}
+
 void Roll::forget_absent() const {
     for (const auto& name : names_in(dir_, prefix_)) {
         if (number_of(name)) {
@@ -225,7 +285,11 @@ void Roll::forget_absent() const {
     }
 }
 
-void Roll::wait(const Blockers& blockers, const std::function<void(const std::vector<RollMember>&)>& tell) {
+void Roll::wait(const Blockers& blockers, const Tell& tell) {
+    wait(blockers, tell, {repeat, [](const auto&) {}});
+}
+
+void Roll::wait(const Blockers& blockers, const Tell& tell, const Patience& patience) {
     auto who = blockers();
     if (who.empty()) {
         return;
@@ -233,7 +297,12 @@ void Roll::wait(const Blockers& blockers, const std::function<void(const std::ve
     Watches watches;
     std::set<std::uint64_t> told;
     auto again = Deadline::after(repeat);
+    auto limit = Deadline::after(patience.limit);
     while (!who.empty()) {
+        if (limit.expired()) {
+            patience.say(who);
+            limit = Deadline::never();
+        }
         std::set<std::uint64_t> numbers;
         for (const auto& member : who) {
             numbers.insert(member.number);

@@ -2,10 +2,13 @@
 #include "runner/sharing/roll.hpp"
 
 #include "runner/support/file.hpp"
+#include "runner/support/file_lock.hpp"
 
 #include <csignal>
 #include <future>
+#include <optional>
 #include <set>
+#include <string>
 #include <thread>
 
 #include <doctest/doctest.h>
@@ -16,6 +19,7 @@
 using vt::Roll;
 using vt::RollEntry;
 namespace fs = std::filesystem;
+using namespace std::string_literals;
 
 namespace {
 
@@ -134,4 +138,67 @@ TEST_CASE("what strangers put there neither counts nor blocks") {
     CHECK(roll.enter("").number() == 9);
     roll.forget_absent();
     CHECK(vt::read_file(victim) == "untouched");
+}
+
+TEST_CASE(
+    "nobody can use up the numbers: far beyond all others they are not followed, but their owners were "
+    "there") {
+    const vt::TempDirectory dir("vt-test-");
+    const Roll roll(dir.path(), "x-");
+    std::vector<vt::FileLock> strangers;
+    for (const char* number : {"999999999999", "999999999999999999", "1000000000000"}) {
+        strangers.push_back(*vt::FileLock::try_take(dir.path() / ("x-"s + number),
+                                                    vt::FileLock::Mode::exclusive, "stranger"));
+    }
+    // Neither of these is a number at all.
+    vt::write_file_atomically(dir.path() / "x-18446744073709551615", "");
+    vt::write_file_atomically(dir.path() / "x-0000000000009", "");
+    const auto first = roll.enter("first");
+    const auto second = roll.enter("second");
+    CHECK(first.number() == 1);
+    CHECK(second.number() == 2);
+    const auto before = [&](const RollEntry& entry) {
+        std::vector<std::uint64_t> numbers;
+        for (const auto& member : roll.before(entry)) {
+            numbers.push_back(member.number);
+        }
+        return numbers;
+    };
+    using Numbers = std::vector<std::uint64_t>;
+    CHECK(before(first) == Numbers{999999999999, 1000000000000, 999999999999999999});
+    CHECK(before(second) == Numbers{1, 999999999999, 1000000000000, 999999999999999999});
+    // Files that come later change nothing, whatever they make of the numbers.
+    vt::write_file_atomically(dir.path() / "x-000999999999", "");
+    strangers.pop_back();
+    CHECK(before(first) == Numbers{999999999999, 999999999999999999});
+    const auto third = roll.enter("third");
+    CHECK(third.number() == 1000000000);
+    CHECK(before(third) == Numbers{1, 2, 999999999999, 999999999999999999});
+    CHECK(before(first) == Numbers{999999999999, 999999999999999999});
+}
+
+TEST_CASE("a file that was taken away is not missed, and a later one of its name is not removed") {
+    const vt::TempDirectory dir("vt-test-");
+    const Roll roll(dir.path(), "x-");
+    std::optional<RollEntry> first = roll.enter("first");
+    fs::remove(dir.path() / "x-000000000001");
+    const auto second = roll.enter("second");
+    CHECK(second.number() == 1);
+    first.reset();
+    CHECK(present(roll) == std::vector<std::uint64_t>{1});
+}
+
+TEST_CASE("who waits for long is heard once") {
+    const vt::TempDirectory dir("vt-test-");
+    const Roll roll(dir.path(), "x-");
+    std::optional<RollEntry> first = roll.enter("first");
+    const auto second = roll.enter("second");
+    int said = 0;
+    Roll::wait([&] { return roll.before(second); }, [](const auto&) {},
+               {vt::Seconds{0.01}, [&](const auto& who) {
+                    ++said;
+                    CHECK(who.at(0).text == "first");
+                    first.reset();
+                }});
+    CHECK(said == 1);
 }

@@ -119,7 +119,7 @@ FileLock::~FileLock() {
         return;
     }
     if (try_flock(fd_.get(), Mode::exclusive)) {  // nobody shares it any more
-        if (removed_) {
+        if (removed_ && is_at(path_, fd_.get())) {
             ::unlink(path_.c_str());
         } else {
             write_holder(fd_.get(), "", Mode::exclusive);

@@ -43,6 +43,10 @@ class FileLock {
     /// The file goes with the lock, unless others share it then.
     void remove_on_release() { removed_ = true; }
 
+    /// The open file. Whoever has it open, too, when this process dies keeps the lock; on destruction it goes
+    /// for all.
+    int descriptor() const { return fd_.get(); }
+
     /// The present holders by what they wrote; those that wrote nothing by their processes, as far as
     /// /proc/locks names them; else "an unknown process".
     static std::string holder_of(const std::filesystem::path& path);
