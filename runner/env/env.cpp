@@ -65,9 +65,18 @@ struct Env::Impl {
     bool try_lease(const std::string& name) {
         auto lease = FileLock::try_take(lease_file(name), FileLock::Mode::exclusive, context.holder);
         if (lease) {
-            leases.emplace(name, std::move(*lease));
+            add_lease(name, std::move(*lease));
+            return true;
         }
-        return lease.has_value();
+        return false;
+    }
+
+    /// The guardian takes a machine down a moment after its task has died; until then nobody else leases it.
+    void add_lease(const std::string& name, FileLock lease) {
+        if (context.guardian) {
+            context.guardian->hold(lease.descriptor());
+        }
+        leases.emplace(name, std::move(lease));
     }
 
     FileLock lock() const {
@@ -120,9 +129,9 @@ void Env::lease(const std::string& name) {
     if (leased(name)) {
         return;
     }
-    impl_->leases.emplace(
-        name, FileLock::take(impl_->lease_file(name), FileLock::Mode::exclusive, impl_->context.holder,
-                             Deadline::never(), "VM " + name + " of this job"));
+    impl_->add_lease(name,
+                     FileLock::take(impl_->lease_file(name), FileLock::Mode::exclusive, impl_->context.holder,
+                                    Deadline::never(), "VM " + name + " of this job"));
     const auto json = impl_->read();
     if (const auto entry = json["vms"].find(name); entry != json["vms"].end()) {
         adopt(name, *entry);

@@ -76,6 +76,10 @@ void lock_images(std::vector<ImageWork>& works, Env& env, const std::string& hol
         const auto lock = std::make_shared<ImageLock>(
             ImageLock::take(users.front()->image, shared ? FileLock::Mode::shared : FileLock::Mode::exclusive,
                             holder, Deadline::never()));
+        // A machine of this test may outlive it by a moment, and the lock has to outlive the machine.
+        if (const auto& guardian = env.context().guardian) {
+            guardian->hold(lock->descriptor());
+        }
         for (auto* work : users) {
             work->lock = lock;
         }

@@ -121,6 +121,9 @@ class TurnSetup : public Setup {
         }
         try {
             claim_ = HostClaim::take(RuntimeDirs::host(), wish);
+            if (const auto& guardian = scope_.test.vm.guardian) {
+                guardian->hold(claim_->descriptor());  // its machines use memory until they are gone
+            }
         } catch (const Error& error) {
             // A full or read-only /tmp: better a test that runs unprotected than none.
             log::warning("Other tests on this host are not waited for, nor they for this one: {}",

@@ -318,6 +318,10 @@ std::optional<GuardedProcess> Guardian::adopt(const std::string& name) {
     return GuardedProcess(std::move(process));
 }
 
+void Guardian::hold(int lock) {
+    impl_->ask({{"op", "hold"}, {"name", ""}}, nullptr, lock);
+}
+
 std::optional<ProcessId> Guardian::running(const fs::path& job_dir) {
     ProcessId id;
     try {

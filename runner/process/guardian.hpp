@@ -74,6 +74,11 @@ class Guardian : public std::enable_shared_from_this<Guardian> {
     /// Leases the kept process \p name; nothing if there is none (any more).
     std::optional<GuardedProcess> adopt(const std::string& name);
 
+    /// Keeps the locked file \p lock (flock(2)) open until this task has left and its processes have ended,
+    /// so that whoever waits for the lock finds what it protects free, however this task dies. The task's own
+    /// release frees it at once. Throws Error.
+    void hold(int lock);
+
     /// The guardian that serves \p job_dir, if one runs. Its supervisor spares it when it sweeps its
     /// descendants.
     static std::optional<ProcessId> running(const std::filesystem::path& job_dir);

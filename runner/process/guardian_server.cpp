@@ -26,6 +26,7 @@ using nlohmann::json;
 /// A task's connection.
 struct Client {
     UniqueFd socket;
+    std::vector<UniqueFd> locks;  ///< closed with it, after its processes have ended
 };
 
 /// A process under guard.
@@ -148,7 +149,7 @@ class GuardianServer {
         socklen_t size = sizeof peer;
         if (socket && ::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
             (peer.uid == ::geteuid() || peer.uid == 0)) {
-            clients_.push_back({std::move(socket)});
+            clients_.push_back({std::move(socket), {}});
             had_clients_ = true;
         }
     }
@@ -184,15 +185,22 @@ class GuardianServer {
         send_packet(client.socket.get(), reply, fd);
     }
 
-    json handle(Client& client, const json& request, const UniqueFd& output, int& reply_fd) {
+    json handle(Client& client, const json& request, UniqueFd& sent, int& reply_fd) {
         const auto op = request.at("op").get<std::string>();
         const auto name = request.at("name").get<std::string>();
         if (op == "start") {
-            const auto& ward = start(client, name, request, output.get());
+            const auto& ward = start(client, name, request, sent.get());
             reply_fd = ward.child.pidfd();
             return {{"pid", ward.id.pid}, {"start", ward.id.start_time}};
         }
         if (op == "hello") {
+            return json::object();
+        }
+        if (op == "hold") {
+            if (!sent) {
+                throw Error("a lock to hold came without its descriptor");
+            }
+            client.locks.push_back(std::move(sent));
             return json::object();
         }
         auto* ward = find(name);

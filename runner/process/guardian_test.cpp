@@ -3,6 +3,7 @@
 
 #include "runner/process/spawn.hpp"
 #include "runner/support/file.hpp"
+#include "runner/support/file_lock.hpp"
 #include "runner/support/log.hpp"
 
 #include <csignal>
@@ -221,4 +222,48 @@ TEST_CASE("a guardian without an owner lives as long as there is something to gu
     CHECK(ends_soon(guardian.get()));
     CHECK(std::filesystem::exists(job.job_dir()));
     CHECK_FALSE(std::filesystem::exists(job.job_dir() / "guardian"));
+}
+
+TEST_CASE(
+    "a lock that is held with the guardian outlives what it protects, however often the task is killed") {
+    const Job job;
+    const auto file = job.job_dir() / "image.lock";
+    for (int round = 0; round < 40; ++round) {
+        CAPTURE(round);
+        int ends[2];
+        REQUIRE(::pipe(ends) == 0);
+        const pid_t task = ::fork();
+        if (task == 0) {
+            const auto lock = vt::FileLock::try_take(file, vt::FileLock::Mode::exclusive, "task");
+            const auto guardian = job.connect();
+            guardian->hold(lock.value().descriptor());
+            const auto process = guardian->start("vm", sleeper(), null().get());
+            const pid_t pid = process.pid();
+            [[maybe_unused]] const auto count = ::write(ends[1], &pid, sizeof pid);
+            ::pause();
+            ::_exit(0);
+        }
+        pid_t protected_pid = 0;
+        REQUIRE(::read(ends[0], &protected_pid, sizeof protected_pid) == sizeof protected_pid);
+        const auto protected_process = ProcessId::of(protected_pid);
+        ::kill(task, SIGKILL);
+        const auto next =
+            vt::FileLock::take(file, vt::FileLock::Mode::exclusive, "next", Deadline::after(Seconds(20)));
+        CHECK(!protected_process.alive());
+        ::waitpid(task, nullptr, 0);
+        ::close(ends[0]);
+        ::close(ends[1]);
+    }
+}
+
+TEST_CASE("the task's own release of a lock frees it at once") {
+    const Job job;
+    const auto file = job.job_dir() / "image.lock";
+    const auto guardian = job.connect();
+    {
+        const auto lock = vt::FileLock::try_take(file, vt::FileLock::Mode::exclusive, "task");
+        guardian->hold(lock.value().descriptor());
+    }
+    CHECK(vt::FileLock::try_take(file, vt::FileLock::Mode::exclusive, "next"));
+    CHECK_THROWS_WITH_AS(guardian->hold(-1), doctest::Contains("without its descriptor"), vt::Error);
 }

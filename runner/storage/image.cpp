@@ -10,7 +10,7 @@
 #include "runner/support/strings.hpp"
 #include "runner/support/unique_fd.hpp"
 
-#include <functional>
+#include <algorithm>
 #include <random>
 
 #include <fcntl.h>
@@ -98,6 +98,21 @@ std::string create_options(const Params& params, const std::string& format) {
     return options;
 }
 
+/// Whether \p path, which has a `..`, ends outside of \p base, as it is written or by links.
+bool climbs_out_of(const fs::path& base, const fs::path& path) {
+    if (std::none_of(path.begin(), path.end(), [](const fs::path& part) { return part == ".."; })) {
+        return false;
+    }
+    const auto is_below = [](const fs::path& dir, const fs::path& what) {
+        const auto relative = what.lexically_relative(dir);
+        return !relative.empty() && *relative.begin() != "..";
+    };
+    std::error_code error;
+    const auto full = fs::absolute(base / path);
+    return !is_below(fs::absolute(base).lexically_normal(), full.lexically_normal()) ||
+           !is_below(fs::weakly_canonical(base, error), fs::weakly_canonical(full, error));
+}
+
 }  // namespace
 
 ImageMissingError::ImageMissingError(const std::string& path, const std::string& image)
@@ -117,6 +132,7 @@ Image Image::from_params(const Params& params, const std::string& name, const fs
     image.path_ = base / (image.raw_device_ ? file : file + "." + image.format_);
     image.size_ = params.get("image_size");
     image.backup_dir_ = base / params.get("backup_dir");
+    image.climbs_out_ = climbs_out_of(base, file) || climbs_out_of(base, params.get("backup_dir"));
     return image;
 }
 
@@ -355,15 +371,16 @@ fs::path ImageLock::path_for(const Image& image) {
     if (error) {
         path = fs::absolute(image.path());
     }
-    const auto hash = std::hash<std::string>{}(path.native());
+    // The same for every user and every build of this program, which std::hash is not.
+    const auto digest = content_digest(path.native());
     if (closed_to_others(path)) {
         try {
-            return RuntimeDirs::user_locks() / fmt::format("image-{:016x}", hash);
+            return RuntimeDirs::user_locks() / ("image-" + digest);
         } catch (const Error& problem) {  // somebody else made a directory of that name
             log::warning("image locks are open to all users: {}", problem.what());
         }
     }
-    return RuntimeDirs::host() / fmt::format("avocado-vt-image-{:016x}", hash);
+    return RuntimeDirs::host() / ("avocado-vt-image-" + digest);
 }
 
 ImageLock ImageLock::take(const Image& image, FileLock::Mode mode, const std::string& holder,

@@ -66,6 +66,11 @@ class Image {
     const std::string& size() const { return size_; }
     /// Whether a running QEMU has the image open for writing, by QEMU's own lock bytes in the file.
     bool in_use() const;
+    /// Whether a `..` in `image_name` or `backup_dir` leads out of the directory that they are relative to
+    /// (the data directory, or `images_base_dir`). Such an image may be used, but neither made, backed up,
+    /// restored nor removed without the user's word. A path that is absolute without any `..` says where it
+    /// is.
+    bool climbs_out() const { return climbs_out_; }
     /// Where backup() puts its copy: `backup_dir`/FILE.backup.
     std::filesystem::path backup_path() const;
 
@@ -108,6 +113,7 @@ class Image {
     std::string size_;
     std::filesystem::path backup_dir_;
     bool raw_device_ = false;
+    bool climbs_out_ = false;
 };
 
 /// The lock that keeps two tests (of any job, of any user) from writing one image.
@@ -123,6 +129,9 @@ class ImageLock {
     /// share. Only where a directory keeps all others out of the image it is in the user's own, where they
     /// cannot hold it to annoy.
     static std::filesystem::path path_for(const Image& image);
+
+    /// See FileLock.
+    int descriptor() const { return lock_.descriptor(); }
 
   private:
     explicit ImageLock(FileLock lock) : lock_(std::move(lock)) { lock_.remove_on_release(); }

@@ -46,6 +46,42 @@ TEST_CASE("names of files come from the parameters") {
     CHECK_THROWS_AS(of({}), MissingParam);
 }
 
+TEST_CASE("a name that climbs out of its directory is told from one that only looks so") {
+    const DataDir data;
+    const auto out = [&](const std::string& name, const std::string& base = {},
+                         const std::string& backup = {}) {
+        Params params{{"image_name", name}, {"backup_dir", backup}};
+        if (!base.empty()) {
+            params.set("images_base_dir", base);
+        }
+        return Image::from_params(params, "i", data.dir.path()).climbs_out();
+    };
+    CHECK(!out("images/a"));
+    CHECK(!out("images/../a"));
+    CHECK(!out("images/..a"));
+    CHECK(!out("/elsewhere/a"));
+    CHECK(!out(data.dir.path().native() + "/x/../a"));
+    CHECK(!out("a", "/elsewhere/x/.."));
+    CHECK(out("../a"));
+    CHECK(out("images/../../a"));
+    CHECK(out("/elsewhere/../etc/a"));
+    CHECK(out("../a", "/elsewhere"));
+    CHECK(out("a", "", "../backups"));
+    // By a link, ".." is another directory than it looks like.
+    fs::create_directory(data.dir.path() / "images");
+    fs::create_directory_symlink("/usr/lib", data.dir.path() / "images/link");
+    CHECK(out("images/link/../a"));
+    CHECK(!out("images/link/a"));
+}
+
+TEST_CASE("a lock's name is the same for all users, builds and times") {
+    const TempDirectory host("vt-test-");
+    ::setenv("AVOCADO_VT_HOST_DIR", host.path().c_str(), 1);
+    const auto image = Image::from_params({{"image_name", "/no/such/place/a"}}, "i", "/");
+    CHECK(ImageLock::path_for(image).filename() == "avocado-vt-image-bb2ce50adbc2ef03");
+    ::unsetenv("AVOCADO_VT_HOST_DIR");
+}
+
 TEST_CASE("a missing image is named, with what to do") {
     const DataDir data;
     CHECK_THROWS_WITH_AS(data.image().require(),
