@@ -60,6 +60,9 @@ constexpr FlagSetting flag_settings[] = {
 
 std::string text_of(const json& value, std::string_view name) {
     if (value.is_string()) {
+        if (value.get_ref<const std::string&>().find('\0') != std::string::npos) {
+            throw bad_value(name, value.dump(), "expected a text without a NUL");
+        }
         return value.get<std::string>();
     }
     if (value.is_number_integer()) {
@@ -170,7 +173,7 @@ Selection selection_from_settings(const json& settings, const fs::path& data_dir
         throw SelectionError("The settings are no JSON object");
     }
     // Of no weight for a selection, but to be refused before anything runs all the same.
-    for (const char* name : {"debug.no_cleanup", "omit_data_loss"}) {
+    for (const char* name : {"debug.no_cleanup", "omit_data_loss", "common.allow_outside"}) {
         if (const json* value = find(settings, std::string("vt.") + name)) {
             flag_of(*value, name);
         }

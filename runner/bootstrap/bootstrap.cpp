@@ -4,6 +4,7 @@
 #include "runner/bootstrap/setup.hpp"
 #include "runner/support/file_lock.hpp"
 #include "runner/support/log.hpp"
+#include "runner/support/runtime_dirs.hpp"
 #include "runner/support/strings.hpp"
 
 #include <algorithm>
@@ -91,6 +92,9 @@ Outcome run(const Options& options) {
             "option --vt-cluster-config: tests that take several hosts at once are not supported; "
             "leave the option out to run tests on this host");
     }
+    // The guest is built there and every test locks there: refused now, with its name and mode, rather than
+    // as the reason why some step failed.
+    static_cast<void>(RuntimeDirs::make());
     try {
         Setup setup{options, resolver::DataDir{options.data_dir}, InstallDirs::find(), {}, {}, {}};
         return run_steps(setup);

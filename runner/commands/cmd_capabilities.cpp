@@ -8,8 +8,8 @@ const nrunner::RunnerDescription& runner_description() {
     // directory is for fat ones. Every name costs Avocado time at every runnable.
     static const nrunner::RunnerDescription description{
         {"vt", "avocado-vt"},
-        {"datadir.paths.data_dir", "job.output.loglevel", "run.max_parallel_tasks", "vt.common.data_dir",
-         "vt.common.tmp_dir", "vt.debug.no_cleanup", "vt.omit_data_loss"}};
+        {"datadir.paths.data_dir", "job.output.loglevel", "run.max_parallel_tasks", "vt.common.allow_outside",
+         "vt.common.data_dir", "vt.common.tmp_dir", "vt.debug.no_cleanup", "vt.omit_data_loss"}};
     return description;
 }
 

@@ -120,12 +120,35 @@ class ImagesSetup : public Setup {
             return;
         }
         const Params image_view = view(work.vm, image.name());
-        if (yes(image_view, "backup_image_before_testing")) {
+        if (yes(image_view, "backup_image_before_testing") && may_change(image, "backed up")) {
             image.backup();
         }
         if (yes(image_view, "force_create_image") || (yes(image_view, "create_image") && !image.exists())) {
+            if (out_of_bounds(image)) {
+                throw TestError(
+                    fmt::format("image {} is not made: {}", image.name(), out_of_bounds_text(image)));
+            }
             image.create(Deadline::after(create_patience));
         }
+    }
+
+    bool out_of_bounds(const Image& image) const { return image.climbs_out() && !scope_.test.allow_outside; }
+
+    static std::string out_of_bounds_text(const Image& image) {
+        return fmt::format(
+            "\"..\" in image_name or backup_dir leads {} out of the data directory, where tests change "
+            "nothing "
+            "unless the setting vt.common.allow_outside is yes",
+            image.path().lexically_normal().native());
+    }
+
+    /// Whether \p image may be changed; else it is left as it is, and the log says why.
+    bool may_change(const Image& image, std::string_view what) const {
+        if (!out_of_bounds(image)) {
+            return true;
+        }
+        log::warning("Image {} is not {}: {}", image.name(), what, out_of_bounds_text(image));
+        return false;
     }
 
     /// A QEMU that nobody's lock tells of: a machine that another job keeps, or one that a person started.
@@ -150,7 +173,7 @@ class ImagesSetup : public Setup {
             const PausedVm pause(runs ? scope_.env.get_vm(work.vm) : nullptr);
             work.image.check(Deadline::after(check_patience), runs);
         } catch (const ImageCorruptError&) {
-            if (yes(image_view, "backup_image_on_check_error")) {
+            if (yes(image_view, "backup_image_on_check_error") && may_change(work.image, "copied")) {
                 work.image.keep_damaged();
             }
             throw;
@@ -170,13 +193,15 @@ class ImagesSetup : public Setup {
         if (work.overlaid || !work.lock) {
             return;
         }
-        if (!damaged && scope_.verdict.passed() && yes(image_view, "backup_image_after_testing_passed")) {
+        if (!damaged && scope_.verdict.passed() && yes(image_view, "backup_image_after_testing_passed") &&
+            may_change(work.image, "backed up")) {
             work.image.backup(true);
         }
-        if (yes(image_view, "restore_image") || yes(image_view, "restore_image_after_testing")) {
+        if ((yes(image_view, "restore_image") || yes(image_view, "restore_image_after_testing")) &&
+            may_change(work.image, "restored")) {
             work.image.restore();
         }
-        if (yes(image_view, "remove_image", "yes")) {
+        if (yes(image_view, "remove_image", "yes") && may_change(work.image, "removed")) {
             work.image.remove();
         }
     }

@@ -158,6 +158,41 @@ TEST_CASE("images: made, backed up, restored, removed as the parameters say") {
     CHECK(!test.wrote("a.raw"));
 }
 
+TEST_CASE(
+    "an image whose name climbs out of the data directory is used, but changed only by the user's word") {
+    if (!process::find_program("qemu-img")) {
+        MESSAGE("qemu-img is not installed; its tests are skipped");
+        return;
+    }
+    const Params params{
+        {"vms", ""},          {"images", "image1"}, {"image_name", "data/../../a"}, {"image_format", "raw"},
+        {"image_size", "1M"}, {"backup_dir", ""},   {"remove_image", "yes"}};
+    Surroundings test(params);
+    test.context.datadir = test.job.dir() / "data";
+    fs::create_directories(test.context.datadir / "data");
+    const auto image = test.job.dir() / "a.raw";
+    write_file_atomically(image, "precious");
+    test.context.params.set("backup_image_before_testing", "yes");
+    test.context.params.set("restore_image_after_testing", "yes");
+    test.context.params.set("backup_image_after_testing_passed", "yes");
+    CHECK(test.run([&](TestContext&, Env&) { write_file_atomically(image, "written"); }).passed());
+    CHECK(read_file(image) == "written");
+    CHECK(!fs::exists(test.context.datadir / "a.raw.backup"));
+
+    test.context.params = params;
+    test.context.params.set("force_create_image", "yes");
+    const auto verdict = test.run([](TestContext&, Env&) { FAIL("the test ran"); });
+    CHECK(verdict.status == TestStatus::error);
+    CHECK(verdict.reason.find("vt.common.allow_outside") != std::string::npos);
+    CHECK(read_file(image) == "written");
+
+    test.context.params = params;
+    test.context.params.set("force_create_image", "yes");
+    test.context.allow_outside = true;
+    CHECK(test.run([&](TestContext&, Env&) { CHECK(fs::file_size(image) == 1 << 20); }).passed());
+    CHECK(!fs::exists(image));
+}
+
 TEST_CASE("an unknown vm_type is no error of the test") {
     CHECK(Surroundings({{"vms", "vm1"}, {"vm_type", "libvirt"}}).run().status == TestStatus::cancel);
 }

@@ -45,7 +45,9 @@ struct TestContext {
     VmContext vm;                         ///< what VMs need
     bool parallel = false;                ///< other tests of this job may run beside it
     std::shared_ptr<JobTests> job_tests;  ///< what else this job has started; may be empty
-    bool no_cleanup = false;      ///< vt.debug.no_cleanup: machines and images stay as the test leaves them
+    bool no_cleanup = false;  ///< vt.debug.no_cleanup: machines and images stay as the test leaves them
+    bool allow_outside =
+        false;  ///< vt.common.allow_outside: images outside of the data directory may be changed
     bool omit_data_loss = false;  ///< vt.omit_data_loss: a closed descriptor fails no test that is cleaned up
 
     std::function<void()> waits_are_over;               ///< the test's time begins to count; may be empty

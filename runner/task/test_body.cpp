@@ -112,9 +112,13 @@ JournalEntry answer_for_job_dir(const BodyContext& body, const RuntimeDirs& dirs
                body.job_owner()});
 }
 
-bool no_cleanup(const Runnable& runnable) {
-    const auto value = runnable.setting("vt.debug.no_cleanup");
+bool flag(const Runnable& runnable, std::string_view name) {
+    const auto value = runnable.setting(name);
     return value.is_boolean() && value.get<bool>();
+}
+
+bool no_cleanup(const Runnable& runnable) {
+    return flag(runnable, "vt.debug.no_cleanup");
 }
 
 bool directory_there(const fs::path& path) {
@@ -211,6 +215,25 @@ TestFunction load_tests(const std::vector<providers::TestFile>& files) {
     };
 }
 
+/// As with Avocado-VT, a test that cannot be loaded is not begun, so that nothing is done around it either.
+TestFunction load_or_explain(const std::vector<providers::TestFile>& files, const Params& params) {
+    try {
+        return load_tests(files);
+    } catch (...) {
+        std::vector<std::string> commands;
+        for (const char* key : {"pre_command", "post_command"}) {
+            if (!params.get(key).empty()) {
+                commands.emplace_back(key);
+            }
+        }
+        if (!commands.empty()) {
+            log::warning("The test could not be loaded, so {} {} not run", join(commands, " and "),
+                         commands.size() == 1 ? "is" : "are");
+        }
+        throw;
+    }
+}
+
 void fill_context(TestContext& context, BodyContext& body, const std::vector<providers::TestFile>& files,
                   const fs::path& workdir) {
     const auto& task = body.task();
@@ -224,8 +247,8 @@ void fill_context(TestContext& context, BodyContext& body, const std::vector<pro
     context.outputdir = context.logdir / "data";
     context.workdir = workdir;
     const auto tasks = task.runnable.setting("run.max_parallel_tasks");
-    const auto omit = task.runnable.setting("vt.omit_data_loss");
-    context.omit_data_loss = omit.is_boolean() && omit.get<bool>();
+    context.omit_data_loss = flag(task.runnable, "vt.omit_data_loss");
+    context.allow_outside = flag(task.runnable, "vt.common.allow_outside");
     context.parallel = tasks.is_number_integer() && tasks.get<int>() > 1;
     context.whiteboard = [&body](std::string_view text) { body.channel().whiteboard(text); };
     make_private_directory(context.outputdir);
@@ -282,7 +305,7 @@ TestVerdict run(BodyContext& body) {
         job_dir_entry.abandon();
     }
     context.waits_are_over = [&] { announce_limit(context.params, body.channel()); };
-    const auto test = load_tests(files);
+    const auto test = load_or_explain(files, context.params);
     context.no_cleanup = no_cleanup(body.task().runnable);
     Env env(context.vm.job_dir / "env.json", context.vm, context.parallel);
     // No on_stop(): a test that is told to end ends by SIGKILL. Its machines go at once with its lease of

@@ -83,6 +83,13 @@ _SETTINGS = (
     ("vt.setup", "keep_guest_running", False, flag, "Keep the guest running between tests: faster, but unsafe"),
     ("vt.common", "data_dir", "", str, "The data directory. Default: avocado-vt below Avocado's own"),
     ("vt.common", "tmp_dir", "", str, "Directory for what outlives a test and a job (environment, sockets, locks)"),
+    (
+        "vt.common",
+        "allow_outside",
+        False,
+        flag,
+        "Let tests make, back up, restore and remove images whose image_name leads out of the data directory by '..'",
+    ),
     ("vt.common", "type_specific_only", False, flag, "Only tests written for the type: leave out those that all types share"),
     ("vt.common", "mem", None, str, "Memory of the virtual machine in MiB. Default: the test's and guest's own"),
     ("vt.common", "arch", None, str, "Architecture of the virtual machine, an only-filter"),
