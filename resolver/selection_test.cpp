@@ -4,13 +4,19 @@
 #include "resolver/data_dir.hpp"
 #include "resolver/runnable_kwargs.hpp"
 #include "runner/support/file.hpp"
+#include "runner/support/journal.hpp"
+
+#include <cstdlib>
+#include <filesystem>
 
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
+#include <unistd.h>
 
 using namespace vt;
 using namespace vt::resolver;
 using nlohmann::json;
+namespace fs = std::filesystem;
 using Kind = cfg::Input::Kind;
 
 namespace {
@@ -257,6 +263,35 @@ TEST_CASE("small and fat runnables are told apart") {
     CHECK(small->selection.type == "v2v");
     CHECK(small->full_name == "a.b");
     CHECK_THROWS_AS(small_runnable({{"selection", "x"}}), SelectionError);
+    CHECK_THROWS_WITH_AS(small_runnable({{"selection", {{"data_dir", std::string("/d\0e", 4)}}}}),
+                         doctest::Contains("NUL"), SelectionError);
     CHECK_THROWS_AS(small_runnable({{"selection", json::object()}}), SelectionError);
     CHECK_THROWS_AS(small_runnable({{"selection", {{"data_dir", "/d"}}}, {"full_name", 1}}), SelectionError);
+}
+
+TEST_CASE("a selection in a file is believed only from one that is nobody else's") {
+    const TempDirectory runtime("vt-test-");
+    ::setenv("AVOCADO_VT_RUNTIME_DIR", runtime.path().c_str(), 1);
+    const json selection{{"data_dir", "/d"}, {"extra_params", {"password=secret"}}};
+    const auto file = write_selection_file(selection, "0123456789abcdef", ProcessId::of(::getpid()));
+    CHECK((fs::status(file).permissions() & fs::perms::mask) == fs::perms(0600));
+    CHECK((fs::status(file.parent_path()).permissions() & fs::perms::mask) == fs::perms(0700));
+    const json kwargs{{"selection_file", file.native()}, {"full_name", "x"}};
+    const auto small = small_runnable(kwargs);
+    REQUIRE(small);
+    CHECK(small->selection.extra_params.at(0).second == "secret");
+    CHECK(small->full_name == "x");
+    fs::permissions(file, fs::perms(0640));
+    CHECK_THROWS_WITH_AS(small_runnable(kwargs), doctest::Contains("mode 640"), SelectionError);
+    fs::permissions(file, fs::perms(0600));
+    const auto link = runtime.path() / "link";
+    fs::create_symlink(file, link);
+    CHECK_THROWS_AS(small_runnable({{"selection_file", link.native()}}), SelectionError);
+    CHECK_THROWS_AS(small_runnable({{"selection_file", 1}}), SelectionError);
+    CHECK_THROWS_AS(remove_selection_file("/etc/passwd"), Error);
+    remove_selection_file(file);
+    CHECK_THROWS_WITH_AS(small_runnable(kwargs), doctest::Contains("goes with its job"), SelectionError);
+    // Nothing of the job is left.
+    CHECK(!fs::exists(file.parent_path()));
+    ::unsetenv("AVOCADO_VT_RUNTIME_DIR");
 }

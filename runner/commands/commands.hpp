@@ -27,6 +27,7 @@ void add_params_command(CLI::App& app, int& exit_status);
 /// to take the lock, or `release` (a file). Writes one: `file` and `warnings`, or `error`. Exit status: 0 an
 /// answer was written, 2 the request cannot be read.
 void add_joblock_command(CLI::App& app, int& exit_status);
+void add_selection_command(CLI::App& app, int& exit_status);
 
 /// The hidden `guardian --job-dir DIR --owner PID:START`: descriptor 3 is the listening socket. Returns the
 /// exit status.

@@ -10,6 +10,7 @@
 #include "runner/commands/cmd_resolve.hpp"
 #include "runner/commands/commands.hpp"
 #include "runner/support/error.hpp"
+#include "runner/support/printable.hpp"
 #include "runner/task/test_body.hpp"
 
 #include <csignal>
@@ -67,6 +68,7 @@ int run_for_people(int argc, char** argv) {
     vt::add_archs_command(app, status);
     vt::add_reap_command(app, status);
     vt::add_joblock_command(app, status);
+    vt::add_selection_command(app, status);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
@@ -100,7 +102,7 @@ int main(int argc, char** argv) {
         die_with_caller();
         return run(argc, argv);
     } catch (const std::exception& error) {
-        fmt::print(stderr, "avocado-runner-vt: {}\n", error.what());
+        fmt::print(stderr, "avocado-runner-vt: {}\n", vt::printable(error.what()));
         return 1;
     }
 }

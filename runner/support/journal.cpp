@@ -73,6 +73,12 @@ Reaped::Fate fate_of(const Resource& resource, const JournalFile& file, bool all
 Reaped reap_one(const Resource& resource, const JournalFile& file, bool all) {
     using Fate = Reaped::Fate;
     Reaped reaped{resource, file.owner, fate_of(resource, file, all), {}};
+    // Whoever still needs what has a path, and whether it was to stay, means nothing once it is not there.
+    const bool has_path = resource.kind == Resource::Kind::file || resource.kind == Resource::Kind::directory;
+    if (std::error_code error; has_path && reaped.fate == Fate::in_use &&
+                               fs::symlink_status(resource.name, error).type() == fs::file_type::not_found) {
+        reaped.fate = Fate::was_gone;
+    }
     if (reaped.fate != Fate::taken_down) {
         return reaped;
     }

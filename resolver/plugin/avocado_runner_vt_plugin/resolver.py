@@ -50,6 +50,19 @@ class VTRunnable(Runnable):
             return f"{__package__}.remote"
         return Runnable.pick_runner_module_from_entry_point_kind(kind)
 
+    def get_command_args(self):
+        """With the file of the selection, where the job has one, in place of the selection: all users can read these."""
+        selection_file = self.__dict__.get("selection_file")
+        if selection_file is None:
+            return super().get_command_args()
+        kwargs = self.kwargs
+        self.kwargs = {"selection_file": selection_file, **kwargs}
+        del self.kwargs["selection"]
+        try:
+            return super().get_command_args()
+        finally:
+            self.kwargs = kwargs
+
     @classmethod
     def many(cls, first, names, kwargs):
         """One runnable like the first for each name and its keyword arguments."""
