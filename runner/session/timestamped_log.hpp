@@ -10,7 +10,8 @@
 namespace vt {
 
 /// A line-wise log file whose lines begin with "YYYY-mm-dd HH:MM:SS: ", as Avocado-VT's session and serial
-/// logs. Lines of a file that cannot be written are dropped after one warning: a full disk must not end a
+/// logs. The file is bounded (log_bound.hpp), and of a line that comes over and over again it has the number.
+/// Lines of a file that cannot be written are dropped after one warning: a full disk must not end a
 /// test.
 class TimestampedLog {
   public:
