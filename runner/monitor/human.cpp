@@ -5,6 +5,7 @@
 #include "runner/io/socket.hpp"
 #include "runner/io/socket_reader.hpp"
 #include "runner/monitor/redact.hpp"
+#include "runner/monitor/silence.hpp"
 #include "runner/session/expect_text.hpp"
 #include "runner/session/shell_error.hpp"
 #include "runner/session/timestamped_log.hpp"
@@ -40,23 +41,27 @@ struct HumanMonitor::Impl {
     /// What comes up to the prompt.
     std::string read_up_to_prompt(const Deadline& deadline, const std::string& what) {
         std::string read;
+        Silence silence(fmt::format("{}.{}", address.vm_name, address.name), what, peer, address.silence);
         for (;;) {
-            if (output.wait(deadline)) {
+            if (output.wait(deadline.sooner(silence.due()))) {
                 read += output.take();
                 if (last_word(read).ends_with(prompt)) {
                     return read;
                 }
             } else if (output.finished()) {
                 throw MonitorSocketError("Could not receive data from monitor", output.end_reason());
-            } else {
+            } else if (deadline.expired()) {
                 throw MonitorProtocolError(
-                    fmt::format("Could not find (qemu) prompt {} within {:.0f} s. Output so far: {}", what,
-                                deadline.total().count(), python_repr(read)));
+                    fmt::format("Could not find (qemu) prompt {} within {:.0f} s. Output so far: {}{}", what,
+                                deadline.total().count(), python_repr(read), Silence::state_words(peer)));
+            } else {
+                silence.speak();
             }
         }
     }
 
     MonitorAddress address;
+    pid_t peer = 0;  ///< QEMU, if that can be told
     OutputBuffer output;
     std::optional<TimestampedLog> traffic;
     std::timed_mutex mutex;  ///< held by the thread whose command runs
@@ -74,8 +79,10 @@ std::unique_ptr<HumanMonitor> HumanMonitor::connect(IoLoop& loop, const MonitorA
     auto impl = std::make_unique<Impl>(address);
     auto* output = &impl->output;
     try {
+        auto socket = connect_unix(address.socket, deadline, address.interrupt.get());
+        impl->peer = socket_peer(socket.get());
         impl->reader = std::make_unique<SocketReader>(
-            loop, connect_unix(address.socket, deadline, address.interrupt.get()),
+            loop, std::move(socket),
             SocketReader::Handlers{
                 [output](std::string_view bytes) { output->append(bytes); },
                 [output](const std::string& reason) { output->finish(std::nullopt, reason); }});

@@ -6,6 +6,7 @@
 #include "runner/io/socket_reader.hpp"
 #include "runner/monitor/qmp_parser.hpp"
 #include "runner/monitor/redact.hpp"
+#include "runner/monitor/silence.hpp"
 #include "runner/session/shell_error.hpp"
 #include "runner/session/timestamped_log.hpp"
 #include "runner/support/log.hpp"
@@ -24,8 +25,15 @@ namespace {
 
 /// A test that never clears events must not fill the memory.
 constexpr std::size_t most_events = 10'000;
+constexpr std::size_t most_event_bytes = std::size_t{32} << 20;  ///< as they came
 
 using Json = nlohmann::json;
+
+struct KeptEvent {
+    std::uint64_t number;  ///< running
+    QmpEvent event;
+    std::size_t bytes;  ///< as it came
+};
 
 }  // namespace
 
@@ -54,8 +62,8 @@ struct QmpMonitor::Impl {
 
     // On the loop's thread:
     void on_bytes(std::string_view bytes);
-    void on_message(Json message);
-    void on_event(const QmpEvent& event);
+    void on_message(Json message, std::size_t bytes);
+    void on_event(const QmpEvent& event, std::size_t bytes);
     void on_end(const std::string& reason, bool broken);
 
     void log_traffic(const std::string& line) {
@@ -78,14 +86,16 @@ struct QmpMonitor::Impl {
     MonitorAddress address;
     std::optional<TimestampedLog> traffic;
     QmpParser parser;
-    std::unique_ptr<SocketReader> reader;
+    std::unique_ptr<SocketReader> reader;  ///< made and destroyed on the loop's thread, which uses it
+    pid_t peer = 0;                        ///< QEMU, if that can be told
 
     mutable std::mutex mutex;
     std::condition_variable changed;
     Json greeting;
     std::map<std::string, std::optional<Json>> pending;  ///< by id; filled when the reply has come
     std::uint64_t next_id = 1;
-    std::deque<std::pair<std::uint64_t, QmpEvent>> events;  ///< with running numbers
+    std::deque<KeptEvent> events;
+    std::size_t event_bytes = 0;
     std::uint64_t next_event = 0;
     std::vector<std::pair<std::uint64_t, EventHandler>> handlers;
     std::uint64_t next_handler = 1;
@@ -100,7 +110,7 @@ void QmpMonitor::Impl::on_bytes(std::string_view bytes) {
     try {
         for (const auto& line : parser.feed(bytes)) {
             log_traffic(line);
-            on_message(QmpParser::parse(line));
+            on_message(QmpParser::parse(line), line.size());
         }
     } catch (const MonitorProtocolError& error) {
         reader->close();
@@ -108,14 +118,19 @@ void QmpMonitor::Impl::on_bytes(std::string_view bytes) {
     }
 }
 
-void QmpMonitor::Impl::on_message(Json message) {
+void QmpMonitor::Impl::on_message(Json message, std::size_t bytes) {
     if (message.contains("event")) {
-        on_event(QmpEvent(std::move(message)));
+        on_event(QmpEvent(std::move(message)), bytes);
         return;
     }
     {
         const std::lock_guard lock(mutex);
         if (message.contains("QMP")) {
+            if (!greeting.is_null()) {
+                // Somebody may hold a reference to the first one, and no QEMU sends two.
+                log::debug("(monitor {}.{}) A further greeting is ignored", address.vm_name, address.name);
+                return;
+            }
             greeting = std::move(message);
         } else {
             const auto id = message.value("id", Json());
@@ -132,12 +147,14 @@ void QmpMonitor::Impl::on_message(Json message) {
     changed.notify_all();
 }
 
-void QmpMonitor::Impl::on_event(const QmpEvent& event) {
+void QmpMonitor::Impl::on_event(const QmpEvent& event, std::size_t bytes) {
     std::vector<std::pair<std::uint64_t, EventHandler>> called;
     {
         const std::lock_guard lock(mutex);
-        events.emplace_back(next_event++, event);
-        if (events.size() > most_events) {
+        events.push_back({next_event++, event, bytes});
+        event_bytes += bytes;
+        while (events.size() > most_events || (event_bytes > most_event_bytes && events.size() > 1)) {
+            event_bytes -= events.front().bytes;
             events.pop_front();
         }
         called = handlers;
@@ -177,9 +194,9 @@ void QmpMonitor::Impl::throw_closed() const {
 std::vector<QmpEvent> QmpMonitor::Impl::events_from(std::uint64_t number) const {
     std::vector<QmpEvent> found;
     const std::lock_guard lock(mutex);
-    for (const auto& [its_number, event] : events) {
-        if (its_number >= number) {
-            found.push_back(event);
+    for (const auto& kept : events) {
+        if (kept.number >= number) {
+            found.push_back(kept.event);
         }
     }
     return found;
@@ -207,6 +224,7 @@ void QmpMonitor::Impl::await_greeting(const Deadline& deadline) {
 }
 
 Json QmpMonitor::Impl::await_reply(const std::string& id, const std::string& what, const Deadline& deadline) {
+    Silence silence(fmt::format("{}.{}", address.vm_name, address.name), what, peer, address.silence);
     std::unique_lock lock(mutex);
     for (;;) {
         const auto waiting = pending.find(id);
@@ -215,15 +233,20 @@ Json QmpMonitor::Impl::await_reply(const std::string& id, const std::string& wha
             pending.erase(waiting);
             return reply;
         }
-        if (closed || !wait(lock, deadline)) {
+        if (closed || deadline.expired()) {
             pending.erase(id);
             if (closed) {
                 throw_closed();
             }
             throw MonitorProtocolError(fmt::format(
                 "Received no response to QMP command '{}', or received a response with an incorrect id, "
-                "within {:.0f} s",
-                what, deadline.total().count()));
+                "within {:.0f} s{}",
+                what, deadline.total().count(), Silence::state_words(peer)));
+        }
+        if (!wait(lock, deadline.sooner(silence.due()))) {
+            lock.unlock();
+            silence.speak();
+            lock.lock();
         }
     }
 }
@@ -278,7 +301,8 @@ QmpMonitor::QmpMonitor(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 QmpMonitor::~QmpMonitor() {
     close();
-    impl_->reader.reset();
+    // There, since a handler that runs just now uses it.
+    impl_->loop.run_there([this] { impl_->reader.reset(); });
 }
 
 std::unique_ptr<QmpMonitor> QmpMonitor::connect(IoLoop& loop, const MonitorAddress& address,
@@ -290,6 +314,7 @@ std::unique_ptr<QmpMonitor> QmpMonitor::connect(IoLoop& loop, const MonitorAddre
     } catch (const Error& error) {
         throw MonitorConnectError(address.name, error.what());
     }
+    impl->peer = socket_peer(socket.get());
     const std::weak_ptr<Impl> weak = impl;
     // Made on the loop's thread, so that it is stored before the first bytes are handled.
     loop.run_there([&] {
@@ -338,9 +363,9 @@ std::vector<QmpEvent> QmpMonitor::get_events() const {
 
 std::optional<QmpEvent> QmpMonitor::get_event(const std::string& name) const {
     const std::lock_guard lock(impl_->mutex);
-    for (const auto& [number, event] : impl_->events) {
-        if (event.name() == name) {
-            return event;
+    for (const auto& kept : impl_->events) {
+        if (kept.event.name() == name) {
+            return kept.event;
         }
     }
     return std::nullopt;
@@ -349,14 +374,20 @@ std::optional<QmpEvent> QmpMonitor::get_event(const std::string& name) const {
 void QmpMonitor::clear_events() {
     const std::lock_guard lock(impl_->mutex);
     impl_->events.clear();
+    impl_->event_bytes = 0;
 }
 
 void QmpMonitor::clear_event(const std::string& name) {
     const std::lock_guard lock(impl_->mutex);
     auto& events = impl_->events;
-    events.erase(std::remove_if(events.begin(), events.end(),
-                                [&](const auto& entry) { return entry.second.name() == name; }),
-                 events.end());
+    for (auto kept = events.begin(); kept != events.end();) {
+        if (kept->event.name() == name) {
+            impl_->event_bytes -= kept->bytes;
+            kept = events.erase(kept);
+        } else {
+            ++kept;
+        }
+    }
 }
 
 std::optional<QmpEvent> QmpMonitor::wait_event(const std::function<bool(const QmpEvent&)>& wanted,

@@ -5,7 +5,8 @@
 /// The IoLoop reads whatever the test does: replies go to whoever sent the command with that id, events into
 /// a queue and to handlers, the end of the connection to whoever waits and to on_closed(). Several threads
 /// may run commands at once. QEMU is not trusted: a line beyond the limit or one that is no JSON object ends
-/// the connection with a MonitorProtocolError for everyone.
+/// the connection with a MonitorProtocolError for everyone, of greetings only the first counts, and of events
+/// the latest are kept.
 #pragma once
 
 #include "runner/io/interrupt.hpp"
@@ -55,6 +56,8 @@ struct MonitorAddress {
     std::filesystem::path log_file;
     /// Ends the wait for the socket early, may be empty.
     std::shared_ptr<Interrupt> interrupt = {};
+    /// A command that has had no answer for so long is spoken of in the log.
+    Seconds silence{30};
 };
 
 /// A connected QMP monitor.
@@ -81,7 +84,7 @@ class QmpMonitor {
     /// Runs a human monitor command line; returns its output.
     std::string human_monitor_cmd(const std::string& line, const Deadline& deadline);
 
-    /// Events since the last clear_events(), oldest first (the latest 10,000).
+    /// Events since the last clear_events(), oldest first (the latest 10,000, of 32 MiB together).
     std::vector<QmpEvent> get_events() const;
     /// The oldest kept event named \p name.
     std::optional<QmpEvent> get_event(const std::string& name) const;

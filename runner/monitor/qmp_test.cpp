@@ -11,9 +11,11 @@
 #include <chrono>
 #include <csignal>
 #include <future>
+#include <mutex>
 #include <thread>
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -81,6 +83,8 @@ class RealQemu {
         ::kill(pid_, SIGKILL);
         ::waitpid(pid_, nullptr, 0);
     }
+    pid_t pid() const { return pid_; }
+    void signal(int number) const { ::kill(pid_, number); }
     RealQemu(const RealQemu&) = delete;
     RealQemu& operator=(const RealQemu&) = delete;
 
@@ -268,6 +272,114 @@ TEST_CASE("hostile messages end the connection, not the runner") {
         CHECK_FALSE(monitor->is_open());
         CHECK_THROWS_AS(monitor->command("query-status", soon()), MonitorProtocolError);
     }
+}
+
+TEST_CASE("a monitor goes while what it has read is being handled") {
+    FakeQemu qemu([](const Json& command) {
+        const std::string event = R"({"event": "LAST", "data": {}})"
+                                  "\r\n";
+        return reply(command, Json::object()) + event + "what follows is no message\r\n";
+    });
+    auto monitor = qemu.connect();
+    std::promise<void> in_handler;
+    const auto* seen = monitor.get();
+    monitor->on_event([&](const QmpEvent&) {
+        in_handler.set_value();
+        while (seen->is_open()) {  // until its destructor has begun
+            std::this_thread::yield();
+        }
+        // Whatever the destructor does next has its chance to be done before the bad line is read.
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    });
+    monitor->command("query-status", soon());
+    in_handler.get_future().get();
+    monitor.reset();
+    qemu.loop.run_there([] {});
+}
+
+TEST_CASE("monitors come and go while their QEMU floods them") {
+    for (int i = 0; i < 20; ++i) {
+        std::string flood;
+        for (int k = 0; k < 100; ++k) {
+            flood += k == 50 + i ? "no message\r\n"
+                                 : R"({"event": "FLOOD", "data": {}})"
+                                   "\r\n";
+        }
+        FakeQemu qemu([&](const Json& command) { return reply(command, Json::object()) + flood; });
+        auto monitor = qemu.connect();
+        monitor->on_closed([](const std::string&) {});
+        try {
+            monitor->command("query-status", soon());
+        } catch (const MonitorProtocolError&) {  // the flood may be read before the command has returned
+        }
+    }
+}
+
+TEST_CASE("greetings without end, and no timeout is met while one is handled") {
+    std::string flood;
+    for (int k = 0; k < 2000; ++k) {
+        flood += greeting;
+    }
+    FakeQemu qemu([&](const Json& command) { return flood + reply(command, "right") + flood; });
+    auto monitor = qemu.connect();
+    const auto& first = monitor->greeting();
+    CHECK(monitor->command("query-status", soon()) == "right");
+    CHECK(first["QMP"]["version"]["qemu"]["major"] == 7);
+}
+
+TEST_CASE("events are kept up to a limit of bytes") {
+    const Json event{{"event", "BIG"}, {"data", std::string(4 << 20, 'x')}};
+    FakeQemu qemu([&](const Json& command) {
+        std::string all;
+        for (int k = 0; k < 12; ++k) {
+            all += event.dump() + "\r\n";
+        }
+        return all + reply(command, "done");
+    });
+    auto monitor = qemu.connect();
+    CHECK(monitor->command("query-status", soon()) == "done");
+    const auto kept = monitor->get_events().size();
+    CHECK(kept >= 6);
+    CHECK(kept <= 8);
+    monitor->clear_event("BIG");
+    CHECK(monitor->command("query-status", soon()) == "done");
+    CHECK(monitor->get_events().size() == kept);
+}
+
+TEST_CASE("a command without an answer is spoken of, with the state of QEMU's process") {
+    const TempDirectory scratch("vt-qmp-test-");
+    if (no_qemu()) {
+        return;
+    }
+    std::mutex mutex;
+    std::string said;
+    log::set_sink([&](log::Level level, std::string_view, std::string_view line) {
+        if (level == log::Level::warning) {
+            const std::lock_guard lock(mutex);
+            said += std::string(line) + "\n";
+        }
+    });
+    {
+        const RealQemu qemu(scratch.path());
+        IoLoop loop;
+        MonitorAddress address{"qmp1", "vm1", scratch.path() / "q", {}};
+        address.silence = Seconds{0.3};
+        auto monitor = QmpMonitor::connect(loop, address, soon());
+        MonitorAddress human_address{"human1", "vm1", scratch.path() / "h", {}};
+        human_address.silence = Seconds{0.3};
+        auto human = HumanMonitor::connect(loop, human_address, soon());
+        qemu.signal(SIGSTOP);
+        const auto stopped = fmt::format("QEMU (pid {}) is stopped", qemu.pid());
+        CHECK_THROWS_WITH_AS(monitor->command("query-status", Deadline::after(Seconds{1})),
+                             doctest::Contains(stopped.c_str()), MonitorProtocolError);
+        CHECK_THROWS_WITH_AS(human->command("info status", Deadline::after(Seconds{1})),
+                             doctest::Contains(stopped.c_str()), MonitorProtocolError);
+        CHECK(said.find("(monitor vm1.qmp1) No answer to 'query-status' for ") != std::string::npos);
+        CHECK(said.find("(monitor vm1.human1) No answer to ") != std::string::npos);
+        CHECK(said.find("still waiting; " + stopped) != std::string::npos);
+        qemu.signal(SIGCONT);
+    }
+    log::set_sink({});
 }
 
 TEST_CASE("odd but well-formed messages are survived") {
