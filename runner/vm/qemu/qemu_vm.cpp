@@ -148,30 +148,32 @@ bool QemuVm::is_qmp(const std::string& name) const {
 
 QmpMonitor& QemuVm::qmp_monitor(const std::string& name) {
     Running& run = running();
-    auto& monitor = run.qmp[name];
-    if (!monitor) {
-        if (!is_qmp(name)) {
-            throw VMError(fmt::format("monitor {} of VM {} is a human one", name, name_));
-        }
-        monitor = QmpMonitor::connect(*context_.loop, monitor_address(run, name),
-                                      Deadline::after(command_patience));
+    if (!is_qmp(name)) {
+        throw VMError(fmt::format("monitor {} of VM {} is a human one", name, name_));
+    }
+    auto found = run.qmp.find(name);
+    if (found == run.qmp.end()) {
+        auto made = QmpMonitor::connect(*context_.loop, monitor_address(run, name),
+                                        Deadline::after(command_patience));
+        found = run.qmp.emplace(name, std::move(made)).first;
         tell_ways_in(run);
     }
-    return *monitor;
+    return *found->second;
 }
 
 HumanMonitor& QemuVm::human_monitor(const std::string& name) {
     Running& run = running();
-    auto& monitor = run.human[name];
-    if (!monitor) {
-        if (is_qmp(name)) {
-            throw VMError(fmt::format("monitor {} of VM {} speaks QMP", name, name_));
-        }
-        monitor = HumanMonitor::connect(*context_.loop, monitor_address(run, name),
-                                        Deadline::after(command_patience));
+    if (is_qmp(name)) {
+        throw VMError(fmt::format("monitor {} of VM {} speaks QMP", name, name_));
+    }
+    auto found = run.human.find(name);
+    if (found == run.human.end()) {
+        auto made = HumanMonitor::connect(*context_.loop, monitor_address(run, name),
+                                          Deadline::after(command_patience));
+        found = run.human.emplace(name, std::move(made)).first;
         tell_ways_in(run);
     }
-    return *monitor;
+    return *found->second;
 }
 
 std::shared_ptr<Interrupt> QemuVm::interrupt() {

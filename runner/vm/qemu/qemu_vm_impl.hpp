@@ -5,6 +5,7 @@
 #pragma once
 
 #include "runner/guest/guest_watch.hpp"
+#include "runner/io/log_watch.hpp"
 #include "runner/monitor/human.hpp"
 #include "runner/monitor/qmp.hpp"
 #include "runner/session/serial.hpp"
@@ -42,6 +43,7 @@ struct Running {
     std::map<std::string, std::unique_ptr<HumanMonitor>> human;
     std::map<std::string, std::shared_ptr<SerialConsole>> consoles;
     std::unique_ptr<EndWatch> end_watch;
+    std::unique_ptr<LogWatch> log_watch;  ///< over what QEMU prints
     std::string main_monitor;
     bool let_us_in = false;    ///< somebody logged in since the start
     bool shut_us_out = false;  ///< a wait for a login has failed

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Starting a QEMU, and adopting one that runs.
 #include "runner/caps/accelerator.hpp"
+#include "runner/io/socket.hpp"
 #include "runner/net/bridge.hpp"
 #include "runner/process/process.hpp"
 #include "runner/storage/image.hpp"
@@ -209,6 +210,7 @@ void QemuVm::launch(Running& run) {
     run.process_name = "vm-" + instance_;
     log::info("Running qemu command:\n{}", shell_quote(run.argv));
     run.process = context_.guardian->start(run.process_name, command, output.get());
+    run.log_watch = std::make_unique<LogWatch>(*context_.loop, run.log);
     log::debug("QEMU of {} has pid {}", name_, run.process->pid());
 }
 
@@ -232,9 +234,15 @@ void QemuVm::watch(Running& run) {
 
 void QemuVm::connect_consoles(Running& run, const Deadline& deadline) {
     for (const auto& serial : run.machine.serials) {
-        auto console = std::make_shared<SerialConsole>(*context_.loop,
-                                                       serial_socket(run.placement.instance_dir, serial.name),
-                                                       serial_log_path(serial.name), deadline);
+        const auto socket = serial_socket(run.placement.instance_dir, serial.name);
+        std::shared_ptr<SerialConsole> console;
+        try {
+            console = std::make_shared<SerialConsole>(*context_.loop, socket, serial_log_path(serial.name),
+                                                      deadline, run.watch->interrupt().get());
+        } catch (const InterruptedError& ended) {
+            // As a monitor that is lost at that moment, which has the right words for it.
+            throw MonitorConnectError(serial.name, ended.what());
+        }
         console->watch([watch = run.watch](std::string_view line) { watch->serial_line(line); });
         run.consoles[serial.name] = std::move(console);
     }
@@ -367,6 +375,7 @@ bool QemuVm::adopt(const nlohmann::json& state) {
     run->process = std::move(process);
     run->process_name = state.at("process").get<std::string>();
     run->log = state.at("log").get<std::string>();
+    run->log_watch = std::make_unique<LogWatch>(*context_.loop, run->log);
     instance_ = state.at("instance").get<std::string>();
     instance_dir_ = state.at("instance_dir").get<std::string>();
     uuid_ = state.at("uuid").get<std::string>();

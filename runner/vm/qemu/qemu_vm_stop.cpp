@@ -2,6 +2,7 @@
 // Taking a QEMU down, or leaving it to the job's next test.
 #include "runner/support/journal.hpp"
 #include "runner/support/log.hpp"
+#include "runner/support/process_state.hpp"
 #include "runner/vm/qemu/qemu_vm_impl.hpp"
 
 #include <algorithm>
@@ -48,7 +49,9 @@ bool QemuVm::shut_down_by_shell(const Deadline& deadline) {
 void QemuVm::shut_down(Seconds timeout) {
     const auto deadline = Deadline::after(timeout);
     try {
-        if (status() != "running") {
+        // One that answers does so at once, and there are others to be asked besides the monitor.
+        const auto reply = monitor().command("query-status", deadline.sooner(Deadline::after(quit_patience)));
+        if (reply.value("status", "") != "running") {
             log::debug("VM {} does not run its guest, which so cannot shut down", name_);
             return;
         }
@@ -75,6 +78,12 @@ void QemuVm::destroy(bool gracefully) {
     }
     running().watch->expect_end();
     log::debug("Destroying VM {} (pid {})", name_, get_pid());
+    if (process_is_stopped(get_pid())) {
+        log::warning("VM {}: QEMU (pid {}) {} and can hear nothing: no graceful end", name_, get_pid(),
+                     process_state_text(get_pid()));
+        kill();
+        return;
+    }
     if (gracefully) {
         shut_down(Seconds{params_.object_params(name_).get_double("kill_timeout", 60)});
     }
