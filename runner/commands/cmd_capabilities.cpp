@@ -9,7 +9,8 @@ const nrunner::RunnerDescription& runner_description() {
     static const nrunner::RunnerDescription description{
         {"vt", "avocado-vt"},
         {"datadir.paths.data_dir", "job.output.loglevel", "run.max_parallel_tasks", "vt.common.allow_outside",
-         "vt.common.data_dir", "vt.common.tmp_dir", "vt.debug.no_cleanup", "vt.omit_data_loss"}};
+         "vt.common.data_dir", "vt.common.tmp_dir", "vt.common.log_limit", "vt.debug.no_cleanup",
+         "vt.omit_data_loss"}};
     return description;
 }
 

@@ -14,6 +14,7 @@
 #include <thread>
 
 #include <fcntl.h>
+#include <fmt/core.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -108,14 +109,22 @@ struct PipeEnds {
     UniqueFd theirs;
 };
 
+/// The supervisor's loop must not wait on one of its descriptors.
+void never_wait(const UniqueFd& fd) {
+    if (::fcntl(fd.get(), F_SETFL, O_NONBLOCK) != 0) {
+        throw SystemError("cannot read without waiting from the test's process", errno);
+    }
+}
+
 PipeEnds make_pipe() {
     std::array<int, 2> ends{};
     if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
         throw SystemError("cannot make a pipe for the test's output", errno);
     }
     PipeEnds pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
-    ::fcntl(pipe.ours.get(), F_SETFL, O_NONBLOCK);
-    ::fcntl(pipe.ours.get(), F_SETPIPE_SZ, 1 << 20);
+    never_wait(pipe.ours);
+    ::fcntl(pipe.ours.get(), F_SETPIPE_SZ,
+            1 << 20);  // a user who has many pipes is refused, and has a slower one
     return pipe;
 }
 
@@ -125,26 +134,44 @@ PipeEnds make_channel() {
         throw SystemError("cannot make the channel to the test's process", errno);
     }
     PipeEnds channel{UniqueFd(ends[0]), UniqueFd(ends[1])};
-    ::fcntl(channel.ours.get(), F_SETFL, O_NONBLOCK);
+    never_wait(channel.ours);
     return channel;
+}
+
+/// Ends this process, the body's, with words that become the test's reason.
+[[noreturn]] void give_up(const UniqueFd& error, const char* what) {
+    const auto words = fmt::format("the test's process cannot {}: {}\n", what, errno_text(errno));
+    if (::write(error.get(), words.data(), words.size()) < 0) {  // then the exit status has to do
+    }
+    ::_exit(1);
 }
 
 /// The body's ties to the supervisor \p parent, whose end is its own, and its descriptors: the three standard
 /// ones and \p channel, whose new number is returned. Everything else was the supervisor's.
 int settle(pid_t parent, const UniqueFd& output, const UniqueFd& error, const UniqueFd& channel) {
+    // The supervisor does the same, and whoever comes second may be refused because the first was there.
     ::setpgid(0, 0);
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getpgrp() != ::getpid()) {
+        give_up(error, "lead a process group");
+    }
+    if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) {
+        give_up(error, "be bound to its supervisor");
+    }
     if (::getppid() != parent) {
         ::_exit(1);
     }
-    ::prctl(PR_SET_NAME, "vt-test");
+    ::prctl(PR_SET_NAME, "vt-test");  // only for people who look
     const UniqueFd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-    ::dup2(null.get(), STDIN_FILENO);
-    ::dup2(output.get(), STDOUT_FILENO);
-    ::dup2(error.get(), STDERR_FILENO);
+    if (::dup2(null.get(), STDIN_FILENO) < 0 || ::dup2(output.get(), STDOUT_FILENO) < 0 ||
+        ::dup2(error.get(), STDERR_FILENO) < 0) {
+        give_up(error, "have its standard descriptors");
+    }
     constexpr int place = 3;
-    if (channel.get() == place || ::dup3(channel.get(), place, O_CLOEXEC) == place) {
-        ::syscall(SYS_close_range, unsigned{place + 1}, ~0U, 0U);
+    if (channel.get() != place && ::dup3(channel.get(), place, O_CLOEXEC) != place) {
+        give_up(error, "have the channel to its supervisor");
+    }
+    if (::syscall(SYS_close_range, unsigned{place + 1}, ~0U, 0U) != 0) {
+        give_up(error, "close its supervisor's descriptors");
     }
     // Lines appear when they are written, whatever the C library thinks of pipes.
     std::setvbuf(stdout, nullptr, _IOLBF, 0);

@@ -11,7 +11,9 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <linux/sockios.h>
 #include <netdb.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -24,6 +26,7 @@ namespace {
 constexpr std::size_t congestion = std::size_t{8} << 20;
 constexpr Seconds connect_patience{60};  // Avocado's loop may be busy for long; a refusal ends it at once
 constexpr int retry_ms = 20;
+constexpr Seconds drain_patience{1};
 
 struct FreeAddresses {
     void operator()(addrinfo* list) const { ::freeaddrinfo(list); }
@@ -64,7 +67,8 @@ bool is_null_device(int fd) {
 
 }  // namespace
 
-Receiver::Receiver(std::string uri) : uri_(std::move(uri)), retry_until_(Deadline::after(connect_patience)) {
+Receiver::Receiver(std::string uri, DeliveryRecord& record)
+    : uri_(std::move(uri)), record_(&record), retry_until_(Deadline::after(connect_patience)) {
     if (uri_.empty()) {
         uri_ = "(empty)";
         give_up("its address is empty");
@@ -82,6 +86,7 @@ Receiver::Receiver(StandardOutput /*tag*/) {
 }
 
 void Receiver::connect() {
+    connection_ = ++record_->connection;
     if (uri_.find(':') != std::string::npos) {
         connect_inet();
     } else {
@@ -142,9 +147,70 @@ pid_t Receiver::server_pid() const {
 
 void Receiver::post(std::string line) {
     if (!dead()) {
+        ++posted_;
         waiting_ += line.size();
         lines_.push_back(std::move(line));
     }
+}
+
+void Receiver::post_last(std::string line) {
+    if (record_ != nullptr) {
+        record_->last = posted_ + 1;
+    }
+    post(std::move(line));
+}
+
+void Receiver::drop_all_but_last() {
+    const std::size_t begun = sent_ > 0 ? 1 : 0;
+    if (dead() || lines_.size() <= begun + 1) {
+        return;
+    }
+    const auto first = lines_.begin() + static_cast<std::ptrdiff_t>(begun);
+    const auto count = static_cast<std::uint32_t>(lines_.end() - 1 - first);
+    std::for_each(first, lines_.end() - 1, [this](const std::string& line) { waiting_ -= line.size(); });
+    lines_.erase(first, lines_.end() - 1);
+    posted_ -= count;
+    if (record_ != nullptr && record_->last > count) {
+        record_->last -= count;
+    }
+}
+
+bool Receiver::was_told() const {
+    return record_ != nullptr && (record_->lines > 0 || record_->sending);
+}
+
+bool Receiver::take_over() {
+    lines_.clear();
+    sent_ = waiting_ = 0;
+    problem_.clear();
+    reconnects_left_ = 1;
+    if (record_ == nullptr || dead()) {
+        state_ = State::dead;
+        return false;
+    }
+    const std::uint32_t said = record_->lines;
+    const std::uint32_t last = record_->last;
+    // A short line goes by one call or not at all, so that one that was being sent has most likely gone.
+    const bool going = record_->sending && !record_->partial;
+    if (last != 0 && said + (going ? 1 : 0) >= last) {
+        state_ = State::dead;
+        fd_.reset();
+        return false;
+    }
+    posted_ = said;
+    retry_until_ = Deadline::after(connect_patience);
+    if (record_->connection != connection_) {
+        connect();
+    } else if (record_->sending) {
+        state_ = State::draining;
+        retry_until_ = Deadline::after(drain_patience);
+    }
+    return !dead();
+}
+
+bool Receiver::drained() const {
+    int bytes = 0;
+    return ::ioctl(fd_.get(), SIOCOUTQ, &bytes) != 0 || bytes == 0;
 }
 
 pollfd Receiver::wanted() const {
@@ -155,8 +221,8 @@ pollfd Receiver::wanted() const {
 }
 
 int Receiver::patience_ms() const {
-    if (state_ == State::retrying) {
-        return retry_ms;
+    if (state_ == State::retrying || state_ == State::draining) {
+        return retry_ms;  // the kernel has no event for the end of either
     }
     return state_ == State::connecting ? retry_until_.poll_timeout_ms() : -1;
 }
@@ -164,6 +230,13 @@ int Receiver::patience_ms() const {
 void Receiver::serve(short revents) {
     if (state_ == State::retrying) {
         connect();
+        return;
+    }
+    if (state_ == State::draining) {
+        if (drained() || retry_until_.expired()) {
+            retry_until_ = Deadline::after(connect_patience);
+            connect();
+        }
         return;
     }
     if (state_ == State::connecting) {
@@ -197,15 +270,20 @@ void Receiver::write_some() {
             count =
                 ::write(fd_.get(), line.data() + sent_, std::min<std::size_t>(line.size() - sent_, PIPE_BUF));
         } else {
+            record_->sending = true;
             count = ::send(fd_.get(), line.data() + sent_, line.size() - sent_, MSG_NOSIGNAL);
         }
         if (count < 0) {
+            if (record_ != nullptr) {
+                record_->sending = sent_ > 0;
+            }
             if (errno != EAGAIN && errno != EINTR) {
                 lost(errno);
             }
             return;
         }
         sent_ += static_cast<std::size_t>(count);
+        book();
         if (sent_ == line.size()) {
             waiting_ -= line.size();
             lines_.pop_front();
@@ -217,12 +295,26 @@ void Receiver::write_some() {
     }
 }
 
+void Receiver::book() {
+    if (record_ == nullptr) {
+        return;
+    }
+    const bool whole = sent_ == lines_.front().size();
+    record_->partial = !whole;
+    if (whole) {
+        ++record_->lines;
+        record_->sending = false;
+    }
+}
+
 void Receiver::lost(int errnum) {
     if (is_standard_output() || reconnects_left_-- == 0) {
         give_up(errno_text(errnum));
         return;
     }
     sent_ = 0;
+    record_->sending = false;
+    record_->partial = false;
     connect();
 }
 
@@ -236,30 +328,71 @@ void Receiver::give_up(const std::string& why) {
     }
 }
 
-Outbox::Outbox(const std::vector<std::string>& uris, bool echo) {
-    for (const auto& uri : uris) {
-        receivers_.emplace_back(uri);
+Outbox::Outbox(const std::vector<std::string>& uris, bool echo) : records_(uris.size()) {
+    for (std::size_t number = 0; number < uris.size(); ++number) {
+        receivers_.emplace_back(uris[number], *records_.at(number));
     }
     if (echo) {
         receivers_.emplace_back(Receiver::StandardOutput());
     }
 }
 
-void Outbox::post(const Message& message) {
+template <typename Action>
+void Outbox::for_each_line(const Message& message, Action&& action) {
     std::string json;
     for (auto& receiver : receivers_) {
         if (receiver.dead()) {
             continue;
         }
         if (receiver.is_standard_output()) {
-            receiver.post(message.python() + "\n");
+            action(receiver, message.python() + "\n");
             continue;
         }
         if (json.empty()) {
             json = message.json() + "\n";
         }
-        receiver.post(json);
+        action(receiver, json);
     }
+}
+
+void Outbox::post(const Message& message) {
+    for_each_line(message, [](Receiver& to, std::string line) { to.post(std::move(line)); });
+}
+
+void Outbox::post_last(const Message& message) {
+    for_each_line(message, [](Receiver& to, std::string line) { to.post_last(std::move(line)); });
+}
+
+void Outbox::drop_all_but_last() {
+    for (auto& receiver : receivers_) {
+        receiver.drop_all_but_last();
+    }
+}
+
+void Outbox::take_over(const Message& first, const std::vector<Message>& rest) {
+    for (auto& receiver : receivers_) {
+        const bool was_told = receiver.was_told();
+        if (!receiver.take_over()) {
+            continue;
+        }
+        if (!was_told) {
+            receiver.post(first.json() + "\n");
+        }
+        for (const auto& message : rest) {
+            const bool last = &message == &rest.back();
+            last ? receiver.post_last(message.json() + "\n") : receiver.post(message.json() + "\n");
+        }
+    }
+}
+
+std::vector<int> Outbox::descriptors() const {
+    std::vector<int> fds;
+    for (const auto& receiver : receivers_) {
+        if (receiver.fd() >= 0) {
+            fds.push_back(receiver.fd());
+        }
+    }
+    return fds;
 }
 
 bool Outbox::congested() const {
@@ -289,25 +422,26 @@ pid_t Outbox::server_pid() const {
     return 0;
 }
 
-void Outbox::add_to(std::vector<pollfd>& fds) const {
+Outbox::Entries Outbox::add_to(PollSet& polls) const {
+    Entries entries;
     for (const auto& receiver : receivers_) {
-        fds.push_back(receiver.wanted());
+        const auto wanted = receiver.wanted();
+        entries.push_back(polls.add(wanted.fd, wanted.events));
     }
+    return entries;
 }
 
-void Outbox::serve(const pollfd* fds) {
+void Outbox::serve(const PollSet& polls, const Entries& entries) {
+    auto entry = entries.begin();
     for (auto& receiver : receivers_) {
-        receiver.serve((fds++)->revents);
+        receiver.serve(polls.events(*entry++));
     }
 }
 
 int Outbox::patience_ms() const {
     int patience = -1;
     for (const auto& receiver : receivers_) {
-        const int own = receiver.patience_ms();
-        if (own >= 0 && (patience < 0 || own < patience)) {
-            patience = own;
-        }
+        patience = sooner_ms(patience, receiver.patience_ms());
     }
     return patience;
 }
@@ -320,6 +454,15 @@ std::vector<std::string> Outbox::take_problems() {
         }
     }
     return problems;
+}
+
+void drive(Outbox& outbox, const Deadline& deadline) {
+    while (!outbox.idle() && !deadline.expired()) {
+        PollSet polls;
+        const auto entries = outbox.add_to(polls);
+        polls.wait(sooner_ms(deadline.poll_timeout_ms(), outbox.patience_ms()));
+        outbox.serve(polls, entries);
+    }
 }
 
 }  // namespace vt::nrunner

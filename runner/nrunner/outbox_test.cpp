@@ -8,6 +8,8 @@
 #include <doctest/doctest.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 using namespace vt::nrunner;
 
@@ -44,10 +46,10 @@ std::string receive(const vt::UniqueFd& connection) {
 /// Turns the loop until nothing waits, or \p turns are over.
 void turn(Outbox& outbox, int turns = 50) {
     while (turns-- > 0 && !outbox.idle()) {
-        std::vector<pollfd> fds;
-        outbox.add_to(fds);
-        ::poll(fds.data(), fds.size(), 20);
-        outbox.serve(fds.data());
+        vt::PollSet polls;
+        const auto entries = outbox.add_to(polls);
+        polls.wait(20);
+        outbox.serve(polls, entries);
     }
 }
 
@@ -132,4 +134,83 @@ TEST_CASE("a broken connection is tried once more, from the beginning of the lin
     outbox.post(message("lost"));
     turn(outbox);
     CHECK(outbox.take_problems().size() == 1);
+}
+
+namespace {
+
+/// Runs \p heir in a process forked from this one, as a sweeper does, and waits for it.
+template <typename Heir>
+void in_heir(Heir&& heir) {
+    const pid_t pid = ::fork();
+    REQUIRE(pid >= 0);
+    if (pid == 0) {
+        heir();
+        ::_exit(0);
+    }
+    ::waitpid(pid, nullptr, 0);
+}
+
+void take_over(Outbox& outbox) {
+    outbox.take_over(message("started"), {message("log"), message("finished")});
+    drive(outbox, vt::Deadline::after(vt::Seconds(10)));
+}
+
+}  // namespace
+
+TEST_CASE("whoever takes over says what is missing, by the same connection") {
+    const vt::TempDirectory dir("outbox-test-");
+    const auto path = (dir.path() / "s").string();
+    const Server server(path);
+    Outbox outbox({path}, false);
+    const auto connection = server.accept();
+    SUBCASE("nothing was said") {
+        in_heir([&] { take_over(outbox); });
+        CHECK(receive(connection) ==
+              "{\"text\": \"started\"}\n{\"text\": \"log\"}\n{\"text\": \"finished\"}\n");
+    }
+    SUBCASE("it had begun, and something waits that is lost") {
+        outbox.post(message("first"));
+        turn(outbox);
+        outbox.post(message("lost"));
+        in_heir([&] { take_over(outbox); });
+        CHECK(receive(connection) ==
+              "{\"text\": \"first\"}\n{\"text\": \"log\"}\n{\"text\": \"finished\"}\n");
+    }
+    SUBCASE("all was said") {
+        outbox.post(message("first"));
+        outbox.post_last(message("the end"));
+        turn(outbox);
+        in_heir([&] { take_over(outbox); });
+        CHECK(receive(connection) == "{\"text\": \"first\"}\n{\"text\": \"the end\"}\n");
+    }
+    SUBCASE("the last word was there and had not gone") {
+        outbox.post_last(message("the end"));
+        in_heir([&] { take_over(outbox); });
+        CHECK(receive(connection).ends_with("{\"text\": \"finished\"}\n"));
+    }
+}
+
+TEST_CASE("what waits before the last message can be dropped, but for what has begun") {
+    const vt::TempDirectory dir("outbox-test-");
+    const auto path = (dir.path() / "s").string();
+    const Server server(path);
+    Outbox outbox({path}, false);
+    const auto connection = server.accept();
+    outbox.post(message(std::string(1 << 20, 'x')));
+    turn(outbox, 5);  // as much as the socket takes
+    for (int i = 0; i < 100; ++i) {
+        outbox.post(message("dropped"));
+    }
+    outbox.post_last(message("the end"));
+    outbox.drop_all_but_last();
+    std::string all;
+    while (!outbox.idle()) {
+        turn(outbox, 1);
+        all += receive(connection);
+    }
+    all += receive(connection);
+    CHECK(all.find("dropped") == std::string::npos);
+    CHECK(all.ends_with("x\"}\n{\"text\": \"the end\"}\n"));
+    in_heir([&] { take_over(outbox); });
+    CHECK(receive(connection).empty());
 }

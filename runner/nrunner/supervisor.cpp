@@ -1,32 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "runner/nrunner/supervisor.hpp"
 
+#include "runner/io/poll_set.hpp"
 #include "runner/nrunner/body_process.hpp"
-#include "runner/nrunner/line_splitter.hpp"
+#include "runner/nrunner/log_feed.hpp"
 #include "runner/nrunner/message.hpp"
 #include "runner/nrunner/outbox.hpp"
-#include "runner/nrunner/pause.hpp"
+#include "runner/nrunner/pause_switch.hpp"
+#include "runner/nrunner/results_disk.hpp"
+#include "runner/nrunner/runner_signals.hpp"
+#include "runner/nrunner/sweeper_watch.hpp"
 #include "runner/process/guardian.hpp"
-#include "runner/process/spawn.hpp"
-#include "runner/process/sweeper.hpp"
+#include "runner/process/process.hpp"
 #include "runner/support/file.hpp"
 #include "runner/support/journal.hpp"
+#include "runner/support/log.hpp"
+#include "runner/support/log_bound.hpp"
 #include "runner/support/runtime_dirs.hpp"
-#include "runner/support/strings.hpp"
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
-#include <csignal>
 #include <cstdio>
-#include <deque>
+#include <cstdlib>
+#include <optional>
 #include <utility>
+#include <vector>
 
-#include <poll.h>
+#include <nlohmann/json.hpp>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 namespace vt::nrunner {
@@ -34,70 +35,26 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t remembered_lines = 3;
-constexpr std::size_t longest_batch = std::size_t{64} << 10;
-constexpr Seconds batch_time{0.02};
 constexpr Seconds sweep_time{2};
 constexpr Seconds hurried_sweep_time{0.15};    // inside Avocado's second
-constexpr Seconds hurried_delivery_time{0.2};  // there is nobody, or nobody who waits, at the other end
+constexpr Seconds hurried_delivery_time{0.1};  // there is nobody, or nobody who waits, at the other end
 constexpr Seconds time_limit_grace{10};
-constexpr Seconds key_repeat{0.7};  // what comes faster is a key that is held down
+constexpr std::size_t mebibyte = std::size_t{1} << 20;
+constexpr double default_log_limit = 64;  // MiB
 
-/// Signals that mean "end" or "pause", held back so that the loop can read them; what was before is put back
-/// at the end. A signal that is held back reaches us though Avocado has made us ignore it (SIGTSTP).
-class Signals {
-  public:
-    Signals() {
-        sigset_t set;
-        sigemptyset(&set);
-        for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGTSTP, SIGCONT}) {
-            sigaddset(&set, number);
+/// The bound of each of a test's logs, in bytes; 0: none.
+std::size_t wanted_log_limit(const Runnable& runnable) {
+    const auto value = runnable.setting("vt.common.log_limit");
+    double number = default_log_limit;
+    if (value.is_number()) {
+        number = value.get<double>();
+    } else if (value.is_string()) {
+        try {
+            number = std::stod(value.get<std::string>());
+        } catch (const std::exception&) {  // limited as without the setting
         }
-        ::pthread_sigmask(SIG_BLOCK, &set, &before_);
-        fd_.reset(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
-        if (!fd_) {
-            throw SystemError("cannot read signals", errno);
-        }
-        // An Avocado in the background ignores what its terminal sends; the body's programs need not inherit
-        // that.
-        pipe_before_ = ::signal(SIGPIPE, SIG_IGN);
     }
-    ~Signals() {
-        ::signal(SIGPIPE, pipe_before_);
-        ::signal(SIGTSTP, SIG_IGN);  // there is nothing left to pause, and a stopped process would not end
-        ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-    }
-    Signals(const Signals&) = delete;
-    Signals& operator=(const Signals&) = delete;
-
-    int fd() const { return fd_.get(); }
-    const sigset_t& before() const { return before_; }
-    /// The number of a signal that came; 0 if none did.
-    int take() const {
-        signalfd_siginfo info{};
-        return ::read(fd_.get(), &info, sizeof info) == sizeof info ? static_cast<int>(info.ssi_signo) : 0;
-    }
-
-  private:
-    UniqueFd fd_;
-    sigset_t before_{};
-    void (*pipe_before_)(int) = SIG_DFL;
-};
-
-bool means_end(int number) {
-    return number != SIGTSTP && number != SIGCONT && number != 0;
-}
-
-std::string signal_reason(int number) {
-    switch (number) {
-        case SIGTERM:
-            return "Test interrupted: the runner was told to end (SIGTERM), by a timeout of Avocado's or by "
-                   "its user";
-        case SIGINT:
-            return "Test interrupted by the user (SIGINT)";
-        default:
-            return "Test interrupted: the terminal is gone (SIGHUP)";
-    }
+    return number <= 0 ? 0 : static_cast<std::size_t>(number * static_cast<double>(mebibyte));
 }
 
 /// The process whose end is the job's: Avocado, our parent. One that died before we could look has left us to
@@ -117,7 +74,7 @@ UniqueFd open_parent() {
     return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, ::getppid(), 0)));
 }
 
-/// One task's supervision, from `started` to `finished`.
+/// One task's supervision, from `started` to `finished`: the loop, and what each thing that comes means.
 class Supervisor {
   public:
     Supervisor(Task task, const TestBody& body, const SupervisorOptions& options)
@@ -127,18 +84,29 @@ class Supervisor {
           parent_(options.watch_parent ? open_parent() : UniqueFd()),
           messages_(options.task_messages ? task_.id : "", options.task_messages ? task_.job_id : ""),
           outbox_(task_.status_uris, true),
-          owner_(find_job_owner(options.watch_parent && !task_.job_id.empty(), outbox_)) {}
+          sweeper_(outbox_, messages_, task_.runnable.output_dir),
+          owner_(find_job_owner(options.watch_parent && !task_.job_id.empty(), outbox_)),
+          feed_(
+              messages_, [this](const Message& message) { outbox_.post(message); },
+              wanted_log_limit(task_.runnable)),
+          pause_(task_, options.pause_grace) {
+        set_log_limit(wanted_log_limit(task_.runnable));
+    }
 
     void run() {
         log::set_sink([this](log::Level level, std::string_view logger, std::string_view line) {
-            post_lines();
+            feed_.flush();
             outbox_.post(messages_.log(level, logger, format_log_line(level, logger, line)));
         });
         supervise();
+        feed_.finish(hurried_);
         result_ = verdict();
-        outbox_.post(messages_.finished(*result_));
+        outbox_.post_last(messages_.finished(*result_));
         log::set_sink({});
         deliver();
+        if ((swept_ || !body_) && outbox_.idle()) {
+            sweeper_.end();
+        }  // else it goes on, with sweeping or with telling, where there was no time to
     }
 
   private:
@@ -146,6 +114,10 @@ class Supervisor {
     void supervise() {
         try {
             ready_output_dir();
+            if (::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) {
+                throw SystemError("cannot become the parent of what the test leaves", errno);
+            }
+            sweeper_.start();
         } catch (const std::exception& error) {
             failure_ = error.what();
         }
@@ -154,8 +126,6 @@ class Supervisor {
             return;
         }
         try {
-            ::prctl(PR_SET_CHILD_SUBREAPER, 1);
-            start_sweeper();
             Deadline::share_pauses();
             body_.emplace(task_, owner_, body_function_, signals_.before());
             while (!end_) {
@@ -165,24 +135,6 @@ class Supervisor {
         } catch (const std::exception& error) {
             failure_ = fmt::format("the runner itself failed: {}", error.what());
             body_.reset();
-        }
-        if (swept_ || !body_) {
-            end_sweeper();
-        }  // else it goes on where there was no time to
-    }
-
-    void start_sweeper() {
-        sweeper_pid_ = process::start_sweeper(ProcessId::of(::getpid()));
-        sweeper_ = process::open_pidfd(sweeper_pid_);
-        spared_.push_back(sweeper_pid_);
-    }
-
-    void end_sweeper() {
-        if (sweeper_pid_ > 0) {
-            ::kill(sweeper_pid_, SIGKILL);
-            ::waitpid(sweeper_pid_, nullptr, 0);
-            std::erase(spared_, std::exchange(sweeper_pid_, 0));
-            sweeper_.reset();
         }
     }
 
@@ -204,80 +156,73 @@ class Supervisor {
     void turn() {
         // While servers do not keep up, the body's words wait in its pipes, and so does the body.
         const bool listen = !outbox_.congested();
-        std::vector<pollfd> fds{{signals_.fd(), POLLIN, 0},
-                                {parent_.get(), POLLIN, 0},
-                                {body_->pidfd(), POLLIN, 0},
-                                {listen ? body_->channel_fd() : -1, POLLIN, 0},
-                                {listen ? body_->output_fd() : -1, POLLIN, 0},
-                                {listen ? body_->error_fd() : -1, POLLIN, 0},
-                                {sweeper_.get(), POLLIN, 0}};
-        outbox_.add_to(fds);
-        int timeout = next_moment().poll_timeout_ms();
-        if (const int patience = outbox_.patience_ms();
-            patience >= 0 && (timeout < 0 || patience < timeout)) {
-            timeout = patience;
-        }
-        if (::poll(fds.data(), fds.size(), timeout) < 0 && errno != EINTR) {
-            throw SystemError("cannot wait for the test", errno);
-        }
-        outbox_.serve(fds.data() + 7);
+        PollSet polls;
+        const auto signal = polls.add(signals_.fd());
+        const auto parent = polls.add(parent_.get());
+        const auto body_end = polls.add(body_->pidfd());
+        const auto packets = polls.add(listen ? body_->channel_fd() : -1);
+        const auto output = polls.add(listen ? body_->output_fd() : -1);
+        const auto error = polls.add(listen ? body_->error_fd() : -1);
+        const auto sweeper = polls.add(sweeper_.fd());
+        const auto servers = outbox_.add_to(polls);
+        polls.wait(sooner_ms(next_moment().poll_timeout_ms(), outbox_.patience_ms()));
+        outbox_.serve(polls, servers);
         report_problems();
-        hear_of_ends(fds);
-        if (!stop_reason_ && outbox_.nobody_there()) {
-            // Avocado died before we could look at it, so its end cannot be seen any more.
-            orphaned_ = true;
-            stop("Test interrupted: no status server can be reached, so nobody waits for it",
-                 options_.stop_grace);
+        hear_signals(polls.ready(signal));
+        pause_.serve(*body_);
+        hear_of_ends(polls.ready(parent));
+        if (polls.ready(sweeper)) {
+            sweeper_.replace();
         }
-        if (fds[6].revents != 0) {
-            // Whoever killed it may mean us next.
-            end_sweeper();
-            start_sweeper();
+        if (feed_.due().expired()) {
+            feed_.flush();
         }
-        if (lines_due_.expired()) {
-            post_lines();
-        }
-        if (fds[3].revents != 0) {
+        if (polls.ready(packets)) {
             take_packets(64);
         }
-        if (fds[4].revents != 0) {
-            take_stream("stdout", output_, body_->read_output());
+        if (polls.ready(output)) {
+            take_stream(Stream::output, body_->read_output());
         }
-        if (fds[5].revents != 0) {
-            take_stream("stderr", error_, body_->read_error());
+        if (polls.ready(error)) {
+            take_stream(Stream::error, body_->read_error());
         }
-        if (fds[2].revents != 0) {
+        if (polls.ready(body_end)) {
             end_ = body_->collect();
         }
     }
 
     /// When something is due even if nothing is ready. A paused test has no limit.
     Deadline next_moment() const {
-        const auto next = kill_at_.sooner(lines_due_).sooner(pause_due_);
-        return paused_since_ ? next : next.sooner(limit_);
+        const auto next = kill_at_.sooner(feed_.due()).sooner(pause_.next_moment());
+        return pause_.paused() ? next : next.sooner(limit_);
     }
 
-    void hear_of_ends(const std::vector<pollfd>& fds) {
-        if (fds[0].revents != 0) {
-            while (const int number = signals_.take()) {
-                if (means_end(number)) {
-                    stop(signal_reason(number), options_.stop_grace);
-                } else {
-                    pause_or_resume(number);
-                }
+    void hear_signals(bool came) {
+        while (came) {
+            const int number = signals_.take();
+            if (means_end(number)) {
+                stop(signal_reason(number), options_.stop_grace);
+            } else if (number != 0) {
+                feed_.flush();
+                pause_.take_signal(number, *body_, !stop_reason_ && !result_);
             }
+            came = number != 0;
         }
-        if (pause_due_.expired()) {
-            log::warning("the test did not say within {:g} s how one gets into its machines",
-                         options_.pause_grace.count());
-            pause({});
-        }
-        if (fds[1].revents != 0) {
+    }
+
+    void hear_of_ends(bool parent_ended) {
+        if (parent_ended) {
             parent_.reset();
             orphaned_ = true;
             stop("Test interrupted: the process that started the runner is gone", options_.stop_grace);
         }
-        if (!paused_since_ && limit_.expired()) {
+        if (!stop_reason_ && outbox_.nobody_there()) {
+            // Avocado died before we could look at it, so its end cannot be seen any more.
+            orphaned_ = true;
+            stop("Test interrupted: no status server can be reached, so nobody waits for it",
+                 options_.stop_grace);
+        }
+        if (!pause_.paused() && limit_.expired()) {
             limit_ = Deadline::never();
             stop(fmt::format("Test interrupted: it took longer than its {} of {:g} s", limit_name_,
                              limit_seconds_),
@@ -300,59 +245,10 @@ class Supervisor {
             stop_reason_ = reason;
             log::warning("{}", reason);
             body_->tell(Word::stop, reason);
-            resume();
+            pause_.resume(*body_);
         }
         hurried_ = hurried_ || grace <= options_.stop_grace;
         kill_at_ = kill_at_.sooner(Deadline::after(grace));
-    }
-
-    /// SIGTSTP pauses and lets go on by turns, SIGCONT lets go on.
-    void pause_or_resume(int number) {
-        bool repeated = false;
-        if (number == SIGTSTP) {
-            const auto now = Deadline::Clock::now();
-            repeated = now - std::exchange(last_key_, now) < key_repeat;
-        }
-        if (stop_reason_ || result_ || repeated) {
-            return;
-        }
-        if (paused_since_ || waits_to_pause_) {
-            resume();
-        } else if (number == SIGTSTP) {
-            waits_to_pause_ = true;
-            pause_due_ = Deadline::after(options_.pause_grace);
-            body_->tell(Word::pause);
-        }
-    }
-
-    /// Stops the body, which has said (or was not able to say) how a person gets into its machines.
-    void pause(const std::string& ways_in) {
-        waits_to_pause_ = false;
-        pause_due_ = Deadline::never();
-        body_->freeze();
-        paused_since_ = Deadline::Clock::now();
-        post_lines();
-        const auto words = pause_words(task_, ways_in);
-        log::warning("{}", words);
-        tell_terminal(words);
-    }
-
-    /// Lets the body go on, wherever a pause stands. The pause is booked before the body can look at a clock.
-    void resume() {
-        const bool begun = std::exchange(waits_to_pause_, false);
-        pause_due_ = Deadline::never();
-        if (const auto since = std::exchange(paused_since_, std::nullopt)) {
-            const Seconds took = Deadline::Clock::now() - *since;
-            Deadline::add_pause(took);
-            const auto words = fmt::format("Test {} goes on after a pause of {:.1f} s",
-                                           task_.id.empty() ? task_.runnable.uri : task_.id, took.count());
-            log::warning("{}", words);
-            tell_terminal(words);
-        } else if (!begun) {
-            return;
-        }
-        body_->tell(Word::resume);
-        body_->thaw();
     }
 
     void report_problems() {
@@ -372,7 +268,7 @@ class Supervisor {
             try {
                 auto event = decode_packet(*packet);
                 if (!std::holds_alternative<LogLine>(event)) {
-                    post_lines();
+                    feed_.flush();
                 }
                 std::visit([this](auto& kind) { take(kind); }, event);
             } catch (const PacketError& error) {
@@ -381,30 +277,7 @@ class Supervisor {
         }
     }
 
-    /// Lines of one logger that come together go together: Avocado takes messages one at a time, and slowly.
-    void take(const LogLine& event) {
-        // The lines of a long list (the parameters) explain no death.
-        if (!event.line.starts_with("    ")) {
-            remember(event.line, last_lines_);
-        }
-        if (lines_ && (lines_->level != event.level || lines_->logger != event.logger ||
-                       lines_->line.size() > longest_batch)) {
-            post_lines();
-        }
-        auto text = format_log_line(event.level, event.logger, event.line);
-        if (lines_) {
-            lines_->line += '\n' + text;
-        } else {
-            lines_ = LogLine{event.level, event.logger, std::move(text)};
-            lines_due_ = Deadline::after(batch_time);
-        }
-    }
-    void post_lines() {
-        if (const auto lines = std::exchange(lines_, std::nullopt)) {
-            outbox_.post(messages_.log(lines->level, lines->logger, lines->line));
-        }
-        lines_due_ = Deadline::never();
-    }
+    void take(const LogLine& event) { feed_.take(event); }
     void take(const Whiteboard& event) { outbox_.post(messages_.whiteboard(event.text)); }
     void take(const FilePart& event) { outbox_.post(messages_.file(event.name, event.bytes)); }
     void take(const Output& event) { outbox_.post(messages_.output(event.text)); }
@@ -414,14 +287,9 @@ class Supervisor {
         limit_name_ = one_line(event.name, 100);
     }
     void take(const SpareGuardian& event) { job_dirs_.emplace_back(event.job_dir); }
-    void take(const ReadyToPause& event) {
-        if (waits_to_pause_) {
-            pause(event.ways_in);
-        }
-    }
+    void take(const ReadyToPause& event) { pause_.take_answer(event.ways_in, *body_); }
     void take(Done& event) {
-        waits_to_pause_ = false;
-        pause_due_ = Deadline::never();
+        pause_.call_off();
         if (!result_ && !stop_reason_) {
             result_ = std::move(event.result);
             limit_ = Deadline::never();
@@ -429,71 +297,48 @@ class Supervisor {
         }
     }
 
-    void take_stream(std::string_view name, LineSplitter& lines, const std::optional<std::string>& bytes) {
-        const auto whole = bytes ? lines.feed(*bytes) : lines.flush();
-        if (whole.empty()) {
-            return;
+    void take_stream(Stream stream, const std::optional<std::string>& bytes) {
+        if (bytes) {
+            feed_.take(stream, *bytes);
+        } else {
+            feed_.end(stream);
         }
-        post_lines();
-        remember(whole, name == "stderr" ? last_errors_ : last_lines_);
-        outbox_.post(messages_.stream(name, whole));
-    }
-
-    /// Keeps the last lines, for the reason of a body that cannot give one.
-    static void remember(std::string_view text, std::deque<std::string>& lines) {
-        for (const auto& line : split(text, '\n')) {
-            if (auto clean = one_line(line, 300); !clean.empty()) {
-                lines.push_back(std::move(clean));
-            }
-        }
-        while (lines.size() > remembered_lines) {
-            lines.pop_front();
-        }
-    }
-
-    /// What was said on standard error is the nearest to a cause, whenever it was read.
-    std::string last_words() const {
-        auto lines = last_lines_;
-        lines.insert(lines.end(), last_errors_.begin(), last_errors_.end());
-        while (lines.size() > std::max(remembered_lines, last_errors_.size() + 1)) {
-            lines.pop_front();
-        }
-        return join({lines.begin(), lines.end()}, " | ");
     }
 
     /// After the body's end: ends whatever it left, and takes the last of its words.
     void sweep() {
         take_packets(1 << 20);
+        std::vector<pid_t> spared{sweeper_.pid()};
         for (const auto& dir : job_dirs_) {
             if (const auto guardian = process::Guardian::running(dir)) {
-                spared_.push_back(guardian->pid);
+                spared.push_back(guardian->pid);
             }
         }
         body_->kill();
         const auto deadline = Deadline::after(hurried_ ? hurried_sweep_time : sweep_time);
-        const auto killed = process::kill_descendants(spared_, deadline);
+        const auto killed = process::kill_descendants(spared, deadline);
         swept_ = !deadline.expired();
         if (killed > 0) {
             log::warning("{} process(es) that the test had left were killed", killed);
         }
-        post_lines();
-        drain("stdout", output_, &BodyProcess::read_output, &BodyProcess::output_fd);
-        drain("stderr", error_, &BodyProcess::read_error, &BodyProcess::error_fd);
+        feed_.flush();
+        drain(Stream::output, &BodyProcess::read_output, &BodyProcess::output_fd);
+        drain(Stream::error, &BodyProcess::read_error, &BodyProcess::error_fd);
         if (!result_) {
             reap();
         }
     }
 
-    void drain(std::string_view name, LineSplitter& lines, std::optional<std::string> (BodyProcess::*read)(),
+    void drain(Stream stream, std::optional<std::string> (BodyProcess::*read)(),
                int (BodyProcess::*fd)() const) {
         while ((*body_.*fd)() >= 0) {
             const auto bytes = (*body_.*read)();
             if (bytes && bytes->empty()) {
                 break;  // somebody still holds the other end
             }
-            take_stream(name, lines, bytes);
+            take_stream(stream, bytes);
         }
-        take_stream(name, lines, std::nullopt);
+        take_stream(stream, std::nullopt);
     }
 
     /// What the dead body's journal lists goes now rather than with the next command.
@@ -513,32 +358,38 @@ class Supervisor {
             return {Status::error, *failure_, "RunnerError", {}, {}};
         }
         if (result_) {
-            return *result_;
+            return with_disk_trouble(*result_, task_.runnable.output_dir);
         }
         TestResult result{Status::error, {}, "TestProcessError", {}, {}};
         result.returncode = end_->signal != 0 ? -end_->signal : end_->code;
         result.reason = fmt::format("The test's process ended before the test did: {}", end_->text());
-        if (const auto words = last_words(); !words.empty()) {
+        if (const auto words = feed_.last_words(); !words.empty()) {
             result.reason += fmt::format(". The last it said: {}", words);
         }
         return result;
     }
 
     /// Sees the messages off. Waits as long as a server lives that has not taken all of them, and somebody
-    /// wants it.
+    /// wants it: inside Avocado's second, when there is nobody who would wait longer. What a server has not
+    /// read by then it gets no more of, but for `finished`, which the sweeper goes on to offer.
     void deliver() {
-        auto deadline = orphaned_ ? Deadline::after(hurried_delivery_time) : Deadline::never();
-        while (!outbox_.idle() && !deadline.expired()) {
-            std::vector<pollfd> fds{{signals_.fd(), POLLIN, 0}, {parent_.get(), POLLIN, 0}};
-            outbox_.add_to(fds);
-            int timeout = deadline.poll_timeout_ms();
-            if (const int patience = outbox_.patience_ms();
-                patience >= 0 && (timeout < 0 || patience < timeout)) {
-                timeout = patience;
+        auto deadline = orphaned_ || hurried_ ? Deadline::after(hurried_delivery_time) : Deadline::never();
+        bool dropped = false;
+        while (!outbox_.idle()) {
+            if (deadline.expired()) {
+                if (std::exchange(dropped, true)) {
+                    break;
+                }
+                outbox_.drop_all_but_last();
+                deadline = Deadline::after(hurried_delivery_time);
             }
-            ::poll(fds.data(), fds.size(), timeout);
-            outbox_.serve(fds.data() + 2);
-            if ((fds[0].revents != 0 && means_end(signals_.take())) || fds[1].revents != 0) {
+            PollSet polls;
+            const auto signal = polls.add(signals_.fd());
+            const auto parent = polls.add(parent_.get());
+            const auto servers = outbox_.add_to(polls);
+            polls.wait(sooner_ms(deadline.poll_timeout_ms(), outbox_.patience_ms()));
+            outbox_.serve(polls, servers);
+            if ((polls.ready(signal) && means_end(signals_.take())) || polls.ready(parent)) {
                 parent_.reset();
                 deadline = deadline.sooner(Deadline::after(hurried_delivery_time));
             }
@@ -551,39 +402,28 @@ class Supervisor {
     Task task_;
     const TestBody& body_function_;
     SupervisorOptions options_;
-    Signals signals_;
+    RunnerSignals signals_;
     UniqueFd parent_;
     MessageMaker messages_;
     Outbox outbox_;
+    SweeperWatch sweeper_;
     ProcessId owner_;
+    LogFeed feed_;
+    PauseSwitch pause_;
     std::optional<BodyProcess> body_;
-    LineSplitter output_;
-    LineSplitter error_;
-    bool swept_ = false;  ///< nothing of the test's is left
-    pid_t sweeper_pid_ = 0;
-    UniqueFd sweeper_;  ///< its pidfd
-    std::vector<pid_t> spared_;
-    std::vector<fs::path> job_dirs_;
-    std::deque<std::string> last_lines_;   ///< of the log and standard output
-    std::deque<std::string> last_errors_;  ///< of standard error
-    std::optional<LogLine> lines_;         ///< formatted, not yet posted
-    Deadline lines_due_ = Deadline::never();
+    std::vector<fs::path> job_dirs_;  ///< whose guardians outlive this task
 
     std::optional<TestResult> result_;        ///< the body's own
     std::optional<std::string> failure_;      ///< of the supervisor
     std::optional<std::string> stop_reason_;  ///< why the body was told to end
     std::optional<process::ExitStatus> end_;  ///< the body's
+    bool swept_ = false;                      ///< nothing of the test's is left
     bool orphaned_ = false;                   ///< the parent is gone
     bool hurried_ = false;                    ///< Avocado's second is running
     Deadline limit_ = Deadline::never();      ///< the test's own
     double limit_seconds_ = 0;
     std::string limit_name_;
     Deadline kill_at_ = Deadline::never();
-
-    bool waits_to_pause_ = false;  ///< the body was told of the pause and has not answered
-    Deadline pause_due_ = Deadline::never();
-    Deadline::Clock::time_point last_key_{};
-    std::optional<Deadline::Clock::time_point> paused_since_;
 };
 
 }  // namespace

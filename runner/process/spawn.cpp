@@ -56,6 +56,7 @@ class ChildSetup {
             return failure();
         }
         ::signal(SIGPIPE, SIG_DFL);
+        ::signal(SIGXFSZ, SIG_DFL);
         ::signal(SIGTSTP, SIG_DFL);
         if (::getppid() != parent_) {
             ::_exit(127);  // the parent died before the line above could take effect

@@ -31,6 +31,7 @@ namespace fs = std::filesystem;
 
 // A machine under load may take long to find them all, and what is found late has to go as well.
 constexpr Seconds patience{15};
+constexpr Seconds first_sweep{2};  ///< before others are told; most often all is done by then
 
 std::string text_of(const ProcessId& task) {
     return fmt::format("{}-{}", task.pid, task.start_time);
@@ -114,19 +115,56 @@ std::size_t kill_all(const Carries& carries, const Deadline& deadline) {
     return killed.size();
 }
 
-[[noreturn]] void sweep_after(int parent, const ProcessId& task) {
+/// How \p process ended, while its parent has not collected it: the last field of /proc/PID/stat (proc(5)).
+std::optional<int> wait_status(const ProcessId& process) {
+    try {
+        const auto stat = read_file(fmt::format("/proc/{}/stat", process.pid), 4096);
+        const auto words = split_words(std::string_view(stat).substr(stat.rfind(')') + 1));
+        constexpr std::size_t start_time = 22 - 3;
+        constexpr std::size_t exit_code = 52 - 3;
+        if (words.size() > exit_code && words[start_time] == std::to_string(process.start_time) &&
+            words[0] == "Z") {
+            return std::stoi(words[exit_code]);
+        }
+    } catch (const std::exception&) {  // collected already
+    }
+    return std::nullopt;
+}
+
+/// Closes all descriptors but those.
+void close_others(std::vector<int> kept) {
+    std::sort(kept.begin(), kept.end());
+    unsigned next = 0;
+    for (const int fd : kept) {
+        if (static_cast<unsigned>(fd) > next) {
+            ::syscall(SYS_close_range, next, static_cast<unsigned>(fd) - 1, 0U);
+        }
+        next = static_cast<unsigned>(fd) + 1;
+    }
+    ::syscall(SYS_close_range, next, ~0U, 0U);
+}
+
+[[noreturn]] void sweep_after(int parent, const ProcessId& task, const SweeperEnd& then) {
     ::prctl(PR_SET_NAME, "vt-sweeper");
     ::setsid();
     clear_mark();
-    const int moved = ::fcntl(parent, F_DUPFD, 3);
-    ::dup2(moved, 3);
-    ::syscall(SYS_close_range, 4U, ~0U, 0U);
-    const int null = ::open("/dev/null", O_RDWR);
-    for (const int fd : {0, 1, 2}) {
-        ::dup2(null, fd);
+    auto kept = then.descriptors;
+    kept.push_back(parent);
+    close_others(kept);
+    // The three standard descriptors are nobody's: what is written there by mistake goes nowhere.
+    for (int fd = 0; fd < 3; ++fd) {
+        ::open("/dev/null", O_RDWR);
     }
-    pollfd ended{3, POLLIN, 0};
+    pollfd ended{parent, POLLIN, 0};
     while (::poll(&ended, 1, -1) < 0 && errno == EINTR) {
+    }
+    const auto status = wait_status(task);
+    kill_marked(task, Deadline::after(first_sweep));
+    if (then.action) {
+        try {
+            then.action(status);
+        } catch (const std::exception&) {  // there is nobody left to be told
+        }
     }
     kill_marked(task, Deadline::after(patience));
     ::_exit(0);
@@ -178,14 +216,14 @@ std::size_t kill_supervised(std::uint64_t mark, const Deadline& deadline) {
     return kill_all([&](const fs::path& process) { return lock_limits(process).hard == number; }, deadline);
 }
 
-pid_t start_sweeper(const ProcessId& task) {
+pid_t start_sweeper(const ProcessId& task, const SweeperEnd& then) {
     const auto self = open_pidfd(::getpid());
     const pid_t pid = ::fork();
     if (pid < 0) {
         throw SystemError("cannot start the sweeper", errno);
     }
     if (pid == 0) {
-        sweep_after(self.get(), task);
+        sweep_after(self.get(), task, then);
     }
     // After the fork, as the sweeper is not to be swept.
     ::setenv(task_mark, text_of(task).c_str(), 1);

@@ -19,6 +19,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <optional>
+#include <vector>
 
 #include <sys/types.h>
 
@@ -27,10 +30,18 @@ namespace vt::process {
 /// The environment variable that marks a task's processes.
 constexpr auto task_mark = "AVOCADO_VT_TASK";
 
+/// What else a sweeper does for a supervisor that has ended.
+struct SweeperEnd {
+    /// Called in the sweeper's process once it has swept, with the supervisor's status as waitpid has it, if
+    /// that could be seen.
+    std::function<void(std::optional<int> wait_status)> action;
+    std::vector<int> descriptors;  ///< that stay open in the sweeper for it
+};
+
 /// Marks the calling process and its future children as those of the task whose supervisor is \p task, and
 /// forks the sweeper. To be called while the process has one thread. Returns the sweeper's pid, which must be
 /// spared by kill_descendants(); it ends by itself once the caller has ended. Throws SystemError.
-pid_t start_sweeper(const ProcessId& task);
+pid_t start_sweeper(const ProcessId& task, const SweeperEnd& then = {});
 
 /// Takes the mark away from the calling process, for what belongs to no task. Async-signal-safe; the
 /// environment variable is the caller's to leave out.

@@ -62,9 +62,12 @@ def decode(value):
 
 
 class StatusServer:
-    """Records what it is sent: `messages` (decoded), `lines` (raw). It reads as fast as `pace` lets it."""
+    """Records what it is sent: `messages` (decoded), `lines` (raw). It reads as fast as `pace` lets it.
 
-    def __init__(self, listener, uri, pace=None, close_after=None):
+    One that is `deaf` reads nothing before hear(); with `half_lines` a connection may end in the middle of a line.
+    """
+
+    def __init__(self, listener, uri, pace=None, close_after=None, deaf=False, half_lines=False):
         self.uri = uri
         self.lines = []
         self.messages = []
@@ -73,6 +76,10 @@ class StatusServer:
         self._listener = listener
         self._pace = pace
         self._close_after = close_after
+        self._half_lines = half_lines
+        self._may_read = threading.Event()
+        if not deaf:
+            self._may_read.set()
         self._stop = threading.Event()
         self._finished = threading.Event()
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
@@ -87,8 +94,13 @@ class StatusServer:
                 self._threads.append(thread)
                 thread.start()
 
+    def hear(self):
+        """Begins to read."""
+        self._may_read.set()
+
     def _read(self, connection):
         rest = b""
+        self._may_read.wait()
         with connection:
             while not self._stop.is_set():
                 if not select.select([connection], [], [], 0.02)[0]:
@@ -103,7 +115,7 @@ class StatusServer:
                     self._take(line)
                 if self._close_after is not None and len(self.lines) >= self._close_after:
                     return
-        assert not rest, f"half a line at the end: {rest[:100]}"
+        assert not rest or self._half_lines, f"half a line at the end: {rest[:100]}"
 
     def _take(self, line):
         self.lines.append(line)
@@ -140,6 +152,7 @@ class StatusServer:
 
     def stop(self):
         self._stop.set()
+        self._may_read.set()
         for thread in self._threads:
             thread.join(2)
         self._listener.close()
@@ -227,10 +240,13 @@ def start_task(protocol_runner, clean_environment, nothing_survives, tmp_path):
     """Starts task-run with keyword arguments for the body; returns the Popen."""
     started = []
 
-    def start(*servers, identifier="1-test", job="0123456789abcdef", **arguments):
+    def start(*servers, identifier="1-test", job="0123456789abcdef", config=None, stderr=subprocess.PIPE, limits=None,
+              **arguments):
         words = [str(protocol_runner), "task-run", "-i", identifier, "-j", job, "-k", "vt", "-u", "test"]
         output_dir = tmp_path / "output"
         output_dir.mkdir(exist_ok=True)
+        if config is not None:
+            words += ["-c", json.dumps(config)]
         words.append(f"output_dir={output_dir}")
         words += [f"{key}={value}" for key, value in arguments.items()]
         for server in servers:
@@ -241,8 +257,9 @@ def start_task(protocol_runner, clean_environment, nothing_survives, tmp_path):
                 words,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
+                stderr=stderr,
                 env={**clean_environment, name: value},
+                preexec_fn=limits,
             )
         )
         return started[-1]
@@ -252,7 +269,8 @@ def start_task(protocol_runner, clean_environment, nothing_survives, tmp_path):
         if process.poll() is None:
             process.kill()
         process.wait()
-        process.stderr.close()
+        if process.stderr is not None:
+            process.stderr.close()
 
 
 def check_stream(messages):
@@ -288,6 +306,15 @@ def check_running(message):
         assert message["encoding"] and message["log_levelname"] in ("DEBUG", "INFO", "WARNING", "ERROR")
     if message["type"] in ("stdout", "stderr") and "encoding" not in message:
         assert message["log"].endswith(b"\n")
+
+
+def parts_of(supervisor):
+    """The pids of a supervisor's body and sweeper."""
+    found = {}
+    for pid in map(int, pathlib.Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()):
+        name = pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
+        found[{"vt-test": "body", "vt-sweeper": "sweeper"}.get(name, name)] = pid
+    return found
 
 
 def alive(pid):

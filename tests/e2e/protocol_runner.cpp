@@ -120,6 +120,11 @@ TestResult body(BodyContext& context) {
     }
     vt::log::info("argument count {}", arguments.size());
     write_all_forms(context, arguments);
+    if (arguments.contains("repeat_log")) {
+        for (auto left = std::stoul(arguments["repeat_log"]); left > 0; --left) {
+            context.channel().log(vt::log::Level::info, "avocado.test", "again");
+        }
+    }
     if (arguments.contains("garbage")) {
         send_garbage(context.channel().fd());
     }

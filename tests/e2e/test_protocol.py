@@ -5,6 +5,7 @@ import ast
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import time
 
 import pytest
 
-from conftest import alive, check_stream
+from conftest import alive, check_stream, parts_of
 
 DEATHS = {
     "segfault": "killed by SIGSEGV",
@@ -339,12 +340,122 @@ def test_what_the_test_leaves_is_killed(start_task, status_server):
     assert len(left) == 2 and not any(map(alive, left))
 
 
-def test_sigkill_of_the_supervisor(start_task, status_server):
+@pytest.mark.parametrize("with_body", [False, True])
+def test_sigkill_of_the_supervisor(start_task, status_server, with_body):
+    """Its sweeper says in its place what became of it, once."""
     server = status_server()
     task = start_task(server, daemons=1, sleep=100)
     server.wait_for(lambda m: b"child" in m.get("log", b""))
+    if with_body:
+        os.kill(parts_of(task.pid)["body"], signal.SIGKILL)
     task.kill()
+    last = check_stream(server.wait().settle().messages)
+    assert last["result"] == "error"
+    assert re.match(r"the runner was killed (by signal 9 \(SIGKILL\)|, most likely by)", last["fail_reason"])
+    assert last["fail_reason"].encode() in server.text("log")
     # the fixture nothing_survives looks for what is left after two seconds
+
+
+def test_sigkill_of_a_supervisor_whose_sweeper_was_replaced(start_task, status_server):
+    server = status_server()
+    task = start_task(server, sleep=100)
+    server.wait_for(lambda m: b"argument count" in m.get("log", b""))
+    first = parts_of(task.pid)["sweeper"]
+    os.kill(first, signal.SIGKILL)
+    end = time.monotonic() + 10
+    while parts_of(task.pid).get("sweeper", first) == first and time.monotonic() < end:
+        time.sleep(0.01)
+    task.kill()
+    assert check_stream(server.wait().settle().messages)["result"] == "error"
+
+
+def wait_until_stuck(task):
+    """Waits until a supervisor reads no more of what its body writes, as all on the way to the server is full."""
+    end = time.monotonic() + 20
+    before, now = -1, 0
+    while before != now or now < 1 << 20:
+        assert time.monotonic() < end, f"the supervisor has read {now} bytes"
+        before = now
+        time.sleep(0.3)
+        now = int(open(f"/proc/{task.pid}/io", encoding="ascii").read().split()[1])
+
+
+def test_sigkill_of_a_supervisor_in_the_middle_of_a_line(start_task, status_server):
+    """The server has half a line for ever; `finished` comes by another connection, behind all the rest."""
+    server = status_server(deaf=True, half_lines=True)
+    # One line goes in one message, which is longer than what a socket takes at once.
+    task = start_task(server, to_stdout=1, text="0123456789abcdef", count=1 << 20, sleep=100)
+    wait_until_stuck(task)
+    task.kill()
+    server.hear()
+    messages = server.wait(20).settle().messages
+    assert [m["status"] for m in messages].count("finished") == 1
+    assert messages[-1]["status"] == "finished" and "SIGKILL" in messages[-1]["fail_reason"]
+    assert server.connections == 2
+
+
+def test_a_supervisor_that_was_done_is_not_spoken_for(start_task, status_server):
+    server = status_server()
+    for _ in range(5):
+        start_task(server, identifier="1-test").wait(10)
+    time.sleep(0.2)
+    assert [m["status"] for m in server.settle().messages].count("finished") == 5
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_told_to_end_while_the_server_does_not_read(start_task, status_server, number):
+    """The supervisor ends; `finished` is there when the server reads again."""
+    server = status_server(deaf=True, half_lines=True)
+    task = start_task(server, to_stdout=1, text="0123456789abcde\n", count=1 << 20, sleep=100)
+    wait_until_stuck(task)
+    task.send_signal(number)
+    assert task.wait(5) == 0
+    server.hear()
+    messages = server.wait(20).settle().messages
+    assert [m["status"] for m in messages].count("finished") == 1
+    assert messages[-1]["status"] == "finished"
+
+
+def test_files_that_may_not_grow(start_task, status_server, tmp_path):
+    """SIGXFSZ ends nobody: the test's result arrives, and names the trouble."""
+    server = status_server()
+
+    def no_files():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+    with open(tmp_path / "stderr", "wb") as stderr:
+        task = start_task(server, str(tmp_path / "none.sock"), limits=no_files, stderr=stderr)
+        assert task.wait(10) == 0
+    last = check_stream(server.wait().settle().messages)
+    assert last["result"] == "warn"
+    assert "Files of the results may be missing" in last["fail_reason"] and "File too large" in last["fail_reason"]
+
+
+# --- bounds
+
+
+@pytest.mark.parametrize("target", ["to_stdout", "to_stderr", "to_log"])
+def test_a_log_is_bounded(start_task, status_server, target):
+    """First and last part are there, and between them a line that says how much is missing."""
+    server = status_server()
+    line = "".join(map(chr, range(48, 111))) + "\n"
+    start_task(server, config={"vt.common.log_limit": 1}, text=line, count=8 << 14, **{target: 1})
+    check_stream(server.wait(60).settle().messages)
+    text = server.text(target[3:])
+    assert len(text) < 1.2 * (1 << 20) and text.count(line.encode()) > 10000
+    missing = int(re.search(rb"\[\.\.\. (\d+) bytes are left out here", text).group(1))
+    assert missing + len(text) > 7 << 20
+    assert text.rstrip(b"\n").endswith(line.encode()[:-1])
+
+
+def test_a_line_that_comes_over_and_over_again_is_counted(start_task, status_server):
+    server = status_server()
+    start_task(server, repeat_log="20000", text="again\n")
+    check_stream(server.wait(60).settle().messages)
+    text = server.text("log")
+    written = text.count(b"| again")
+    counted = sum(map(int, re.findall(rb"the line above came (\d+) more times", text)))
+    assert written < 10000 and written + counted == 20000
 
 
 def test_death_of_avocado_ends_the_task(protocol_runner, status_server, clean_environment, nothing_survives, tmp_path):

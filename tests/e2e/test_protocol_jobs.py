@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from conftest import NO_JOB_LOCK, pids_with
+from conftest import NO_JOB_LOCK, parts_of, pids_with
 
 # Every mistake that hangs a job or spoils others' results, by what the body does: the status it has to end in.
 MISTAKES = {
@@ -207,6 +207,43 @@ def test_ctrl_c_on_the_terminal(start_job, nothing_survives):
     os.killpg(job.process.pid, signal.SIGINT)
     assert job.wait(20) == 8
     assert job.results()["hang"]["status"] == "INTERRUPTED"
+
+
+def supervisor_of(job):
+    """The runner that Avocado started."""
+    pid = job.process.pid
+    for child in open(f"/proc/{pid}/task/{pid}/children", encoding="ascii").read().split():
+        if b"task-run" in pathlib.Path(f"/proc/{child}/cmdline").read_bytes():
+            return int(child)
+    raise AssertionError("no runner is there")
+
+
+@pytest.mark.parametrize(
+    "victims",
+    [("supervisor",), ("body", "supervisor"), ("sweeper", "supervisor"), ("sweeper", "supervisor", "body")],
+    ids=" and ".join,
+)
+def test_a_killed_runner_does_not_hang_the_job(start_job, nothing_survives, victims):
+    """The next test runs, and that one has a result that says what happened, once."""
+    job = start_job({**HANG, "next": {}}, "--disable-sysinfo", "--max-parallel-tasks", "1")
+    wait_for_body(nothing_survives)
+    supervisor = supervisor_of(job)
+    pids = {"supervisor": supervisor, **parts_of(supervisor)}
+    os.kill(supervisor, signal.SIGSTOP)  # it would start another sweeper at once
+    for name in victims:
+        os.kill(pids[name], signal.SIGKILL)
+    if "body" not in victims and "sweeper" in victims:
+        # It has gone with the supervisor; what it has started nobody is left to find.
+        for pid in pids_with(nothing_survives):
+            if b"sleep" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes():
+                os.kill(pid, signal.SIGKILL)
+    assert job.wait(60) == 1
+    results = json.loads((job.directory() / "results.json").read_text())
+    assert [test["status"] for test in results["tests"]] == ["ERROR", "PASS"]
+    assert re.match("the runner was killed", results["tests"][0]["fail_reason"])
+    assert "SIGKILL" in results["tests"][0]["fail_reason"]
+    for pid in pids_with(nothing_survives):
+        os.kill(pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])

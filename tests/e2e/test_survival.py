@@ -87,6 +87,15 @@ def running(site, image):
         job.avocado.communicate()
 
 
+def comm(pid):
+    """A process's name."""
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
 def kill(pid, number):
     os.kill(pid, number)
     return time.monotonic()
@@ -118,12 +127,28 @@ def test_sigkill_of_the_body(running):
 
 
 def test_sigkill_of_the_supervisor(running):
-    """Avocado never hears of it, and waits until it is told to end; machine and body are gone at once."""
+    """Machine and body are gone at once, and the job goes on."""
     job = running()
     kill(job.pids["supervisor"], signal.SIGKILL)
     job.gone("body", "qemu")
-    job.avocado.terminate()
-    job.finish(10)
+    done = job.finish()
+    assert done.test("vm.sleeps").status == "ERROR"
+    assert done.test("vm.sleeps").reason.startswith("the runner was killed")
+    assert done.test("raises.passes").status == "PASS"
+    job.nothing_is_left()
+
+
+def test_sigkill_of_all_but_avocado(running):
+    """Avocado's own process sees it, and goes on."""
+    job = running()
+    sweeper = [pid for pid in job.site.processes() if comm(pid) == "vt-sweeper"]
+    kill(job.pids["supervisor"], signal.SIGSTOP)
+    for pid in (*sweeper, job.guardian, job.pids["body"], job.pids["supervisor"]):
+        kill(pid, signal.SIGKILL)
+    job.gone("qemu")
+    done = job.finish()
+    assert done.test("vm.sleeps").reason.startswith("the runner was killed by signal 9 (SIGKILL)")
+    assert done.test("raises.passes").status == "PASS"
     job.nothing_is_left()
 
 
@@ -172,6 +197,18 @@ def test_sigkill_of_everything_at_once(running):
     job.avocado.communicate()
     job.gone("qemu")
     job.nothing_is_left()
+
+
+def test_a_stopped_qemu_is_taken_down_at_once(site, image):
+    """It hears neither its monitor nor its power button, and is not asked at length."""
+    done = site.run("vm.stops_qemu", params=["image_name_image1=images/survival"])
+    test = done.only
+    assert re.search(r"QEMU \(pid \d+\) is stopped .* no graceful end", test.log)
+    stopped = re.search(r"^.* (\d+):(\d+):([\d,]+) .*done: stops_qemu", test.log, re.MULTILINE).groups()
+    gone = re.findall(r"^\[stdlog\] \S+ (\d+):(\d+):([\d,]+) ", test.log, re.MULTILINE)[-1]
+    seconds = [int(h) * 3600 + int(m) * 60 + float(s.replace(",", ".")) for h, m, s in (stopped, gone)]
+    assert (seconds[1] - seconds[0]) % 86400 < 15, test.log
+    site.no_process_within(2)
 
 
 def test_timeout_of_the_job(running):

@@ -110,6 +110,10 @@ class Run:
         """All that this run started and that still runs, by environment and by command line."""
         return sorted({*processes_with(self.mark), *processes_with(f"/bin/sleep\0{self.sleeper}\0")})
 
+    def sleepers(self):
+        """What a test has started by its own means."""
+        return [pid for pid in self.processes() if comm(pid) not in ("vt-sweeper", "vt-test") and "guardian" not in command_line(pid)]
+
     def told(self, phase):
         return any((self.dir / "phases").glob(phase + "-*"))
 

@@ -19,8 +19,13 @@ from socketserver import StreamRequestHandler, ThreadingMixIn, UnixStreamServer
 class Handler(StreamRequestHandler):
     def handle(self):
         for line in self.rfile:
-            message = json.loads(line)
-            if message["status"] == "finished":
+            try:
+                message = json.loads(line)
+            except ValueError:
+                continue  # half a line of a killed runner: to Avocado the end of that connection
+            if message["id"] in self.server.results:
+                print("PROTOCOL", message["id"], "goes on after its end:", message)
+            elif message["status"] == "finished":
                 self.server.results[message["id"]] = (message["result"], message.get("fail_reason", ""))
 
 
@@ -45,10 +50,13 @@ def main():
     signal.signal(signal.SIGINT, end)
     for task in tasks:
         task.wait()
-    # A task that ended well has said so, which need not have been read yet.
+    # A task that ended well has said so, which need not have been read yet; for one that was killed its sweeper speaks,
+    # unless it was killed before it had one. Then, as in Avocado the plugin, we do, after the same patience.
     end_of_patience = time.monotonic() + 5
-    while len(server.results) < sum(task.returncode == 0 for task in tasks) and time.monotonic() < end_of_patience:
+    while len(server.results) < len(tasks) and time.monotonic() < end_of_patience:
         time.sleep(0.01)
+    if any(task.returncode == 0 for task in tasks) and len(server.results) < sum(task.returncode == 0 for task in tasks):
+        print("PROTOCOL a task ended well and did not say how")
     os.unlink(socket)
     for identifier, (result, reason) in sorted(server.results.items()):
         print(identifier, result, reason)

@@ -34,7 +34,10 @@ KILL, TERM, INT, HUP = signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIG
 # Target: signals, weight.
 TARGETS = {
     "avocado": ((KILL, TERM, INT), 5),
-    "supervisor": ((KILL, TERM, INT, HUP), 4),
+    "supervisor": ((KILL, TERM, INT, HUP), 6),
+    "supervisor and body": ((KILL,), 3),
+    "sweeper and supervisor": ((KILL,), 2),
+    "all but avocado": ((KILL,), 2),
     "body": ((KILL, TERM, INT), 3),
     "guardian": ((KILL, TERM), 3),
     "qemu": ((KILL, TERM), 2),
@@ -45,6 +48,16 @@ TARGETS = {
     "stopped avocado": ((KILL,), 1),
     "two": ((KILL, TERM), 3),
 }
+
+
+# Targets after which the job has to go on by itself, since Avocado is not among them.
+JOB_GOES_ON = (
+    "supervisor", "supervisor and body", "sweeper and supervisor", "all but avocado", "body", "guardian", "qemu", "sweeper",
+    "stopped avocado",
+)
+# Here nobody is left to speak for the runner but Avocado's own process, with the plugin in it.
+NEEDS_PLUGIN = ("sweeper and supervisor", "all but avocado")
+JOB_ENDS_WITHIN = 90  # seconds
 
 
 def weighted(rng, table):
@@ -83,6 +96,8 @@ def make_plan(rng, real, bridges):
     plan.delay = PHASES[plan.phase][1] * rng.random() ** 2 * (5 if real else 1)
     plan.target = weighted(rng, TARGETS)
     plan.signal = rng.choice(TARGETS[plan.target][0])
+    if plan.target in NEEDS_PLUGIN:
+        plan.small = False
     plan.both = rng.sample(("avocado", "supervisor", "body", "guardian", "qemu", "sweeper"), 2)
     plan.gap = rng.choice((0, rng.random() * 0.05))
     plan.params = [f"seconds={rng.choice((0.2, 0.5, 1.5))}"]
@@ -92,7 +107,8 @@ def make_plan(rng, real, bridges):
         plan.params.append("extra_params=-fake " + ",".join(fake + ([f"deaf={deaf}"] if deaf else [])))
         plan.params.append("kill_timeout=1")
     plan.params.append("breeds=" + " ".join(rng.sample(BREEDS, rng.randint(1, 3))))
-    plan.patient = rng.random() < 0.5
+    # A runner that was killed is what a job may hang for, so there its end is always awaited.
+    plan.patient = rng.random() < 0.5 or (plan.signal == KILL and plan.target in JOB_GOES_ON[:4])
     plan.next_command = rng.choice(("reap", "reap", "reap", "job"))
     return plan
 
@@ -169,6 +185,19 @@ def attack(run):
         if not named[plan.target]:
             plan.target = "avocado"
         hit(plan.target)
+    elif plan.target == "supervisor and body":
+        hit("body")
+        hit("supervisor")
+    elif plan.target in NEEDS_PLUGIN:
+        # A supervisor that runs would start another sweeper at once.
+        send(signal.SIGSTOP, *parts.supervisor)
+        send(KILL, *parts.sweeper)
+        if plan.target == "all but avocado":
+            send(KILL, *parts.guardian, *parts.body)
+        send(KILL, *parts.supervisor)
+        # What a test has started by its own means has lost the last one who could find it.
+        doomed.update(pid for name in ("supervisor", "body", "qemu") for pid in named[name])
+        plan.spares_children = True
     elif plan.target == "everything":
         for name in ("avocado", "supervisor", "body", "guardian"):
             hit(name)
@@ -206,12 +235,13 @@ def verdict(took, left):
 
 def bring_to_end(run):
     """Lets the job end by itself, or has it end as Avocado is told to."""
-    if run.plan.patient and run.plan.target in ("body", "guardian", "qemu", "sweeper", "stopped avocado"):
-        end = time.monotonic() + 90
+    if run.plan.patient and run.plan.target in JOB_GOES_ON:
+        end = time.monotonic() + JOB_ENDS_WITHIN
         while not run.ended() and time.monotonic() < end:
             time.sleep(0.01)
         if not run.ended():
-            return "the job did not go on after that"
+            run.process.terminate()
+            return "the job hangs"
         return None
     end = time.monotonic() + 30
     if not run.ended():
@@ -239,8 +269,14 @@ def one(world, number, seed, real=False):
         took, left = await_gone(lambda: [pid for pid in doomed if alive(pid)])
         result["gone"] = round(took, 3)
         complaints += verdict(took, [command_line(pid) for pid in left])
+        began = time.monotonic()
         if (words := bring_to_end(run)) is not None:
             complaints.append(words)
+        result["job_end"] = round(time.monotonic() - began, 3)
+        if "PROTOCOL" in run.text():
+            complaints.append(run.text()[-2000:])
+        if getattr(plan, "spares_children", False):
+            send(KILL, *run.sleepers())
     result.update(target=plan.target, signal=plan.signal.name)
     took, left = await_gone(run.processes)
     result["all_gone"] = round(took, 3)
@@ -288,12 +324,14 @@ def table(results):
         groups = collections.defaultdict(list)
         for row in results:
             groups[key(row)].append(row)
-        lines.append(f"{title:28} {'runs':>5} {'slowest':>8} {'> 2 s':>6} {'failed':>7}")
+        lines.append(f"{title:32} {'runs':>5} {'slowest':>8} {'> 2 s':>6} {'job end':>8} {'hangs':>6} {'failed':>7}")
         for name, rows in sorted(groups.items()):
             times = [max(row.get("gone", 0), row["all_gone"]) for row in rows]
             late = sum(seconds > GONE_WITHIN for seconds in times)
             failed = sum(bool(row["complaints"]) for row in rows)
-            lines.append(f"{name:28} {len(rows):5} {max(times):7.2f}s {late:6} {failed:7}")
+            ends = max(row.get("job_end", 0) for row in rows)
+            hangs = sum("the job hangs" in row["complaints"] for row in rows)
+            lines.append(f"{name:32} {len(rows):5} {max(times):7.2f}s {late:6} {ends:7.2f}s {hangs:6} {failed:7}")
         lines.append("")
     return "\n".join(lines)
 

@@ -90,6 +90,13 @@ _SETTINGS = (
         flag,
         "Let tests make, back up, restore and remove images whose image_name leads out of the data directory by '..'",
     ),
+    (
+        "vt.common",
+        "log_limit",
+        "64",
+        str,
+        "MiB that each log of a test may have: its first and last part are kept. 0: no limit",
+    ),
     ("vt.common", "type_specific_only", False, flag, "Only tests written for the type: leave out those that all types share"),
     ("vt.common", "mem", None, str, "Memory of the virtual machine in MiB. Default: the test's and guest's own"),
     ("vt.common", "arch", None, str, "Architecture of the virtual machine, an only-filter"),

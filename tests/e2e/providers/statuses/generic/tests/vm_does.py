@@ -129,6 +129,10 @@ def kills_qemu(test, params, env, vm):
     vm.verify_alive()
 
 
+def stops_qemu(test, params, env, vm):
+    os.kill(vm.get_pid(), 19)
+
+
 def session_loses_qemu(test, params, env, vm):
     session = vm.wait_for_login()
     os.kill(vm.get_pid(), 9)
