@@ -100,6 +100,7 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
     try {
         die_with_caller();
+        ::signal(SIGXFSZ, SIG_IGN);  // the call that failed says so; what we start has the default again
         return run(argc, argv);
     } catch (const std::exception& error) {
         fmt::print(stderr, "avocado-runner-vt: {}\n", vt::printable(error.what()));
