@@ -127,6 +127,12 @@ class LoginError : public RemoteError {
     std::string output_;
 };
 
+/// Whatever the peer does, this login cannot come about: trying again is in vain.
+class LoginImpossibleError : public LoginError {
+  public:
+    using LoginError::LoginError;
+};
+
 /// The peer refused user name or password.
 class LoginAuthenticationError : public LoginError {
   public:

@@ -23,8 +23,9 @@ constexpr Seconds ended_line_settle_time{0.5};
 constexpr Seconds settle_limit{1.0};
 /// For the command that asks for the status; aexpect's value.
 constexpr Seconds status_timeout{30};
-/// How long run_safely() waits before it sends an empty line; aexpect's value.
-constexpr Seconds nudge_interval{0.5};
+/// How long a safe command waits before an empty line is sent, at first (aexpect's value) and at most.
+constexpr Seconds first_nudge{0.5};
+constexpr Seconds longest_nudge{8};
 constexpr Seconds send_timeout{60};
 
 std::vector<Pattern> compile(const std::vector<std::string>& expressions) {
@@ -135,10 +136,11 @@ std::string ShellSession::run(const std::string& command, const CommandOptions& 
 
 std::string ShellSession::read_safely(const std::string& command, const Deadline& deadline) {
     std::string read;
-    for (;;) {
+    // A command that takes long is not helped by an empty line twice a second.
+    for (Seconds interval = first_nudge;; interval = std::min(2 * interval, longest_nudge)) {
         try {
-            return read + await_prompt(deadline.sooner(Deadline::after(nudge_interval)),
-                                       read.empty() ? command : "");
+            return read +
+                   await_prompt(deadline.sooner(Deadline::after(interval)), read.empty() ? command : "");
         } catch (const ExpectTimeoutError& error) {
             read += error.output();
             if (deadline.expired()) {

@@ -6,6 +6,7 @@
 #include "runner/session/ssh_terminal.hpp"
 #include "runner/support/log.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include <fmt/format.h>
@@ -20,8 +21,9 @@ constexpr Seconds prompt_patience{10};
 /// Pauses after refused passwords. A guest may listen before its passwords are set (cloud images), and
 /// nothing tells when they are; the pauses grow because servers punish those who ask too often.
 constexpr std::array<double, 4> refusal_pauses{1, 2, 4, 8};
-/// After a connection that broke in the middle.
-constexpr Seconds broken_pause{0.2};
+/// After a connection that broke in the middle: a server that is overloaded must not be kept so.
+constexpr Seconds first_broken_pause{0.2};
+constexpr Seconds longest_broken_pause{8};
 
 std::unique_ptr<ShellSession> login_over(IoLoop& loop, UniqueFd socket, const SshTarget& target,
                                          const Deadline& deadline) {
@@ -57,6 +59,7 @@ void pause(Seconds time, const SshTarget& target, const Deadline& deadline) {
 }  // namespace
 
 std::unique_ptr<ShellSession> ssh_login(IoLoop& loop, const SshTarget& target, const Deadline& deadline) {
+    check_target(target);
     return login_over(loop, connect_to_banner(target, deadline, false), target, deadline);
 }
 
@@ -64,7 +67,9 @@ std::unique_ptr<ShellSession> wait_for_ssh_login(IoLoop& loop, const SshTarget& 
                                                  const Deadline& deadline) {
     log::debug("Attempting to log into {}:{} using ssh (timeout {:.0f}s)", target.host, target.port,
                deadline.total().count());
+    check_target(target);
     std::size_t refusals = 0;
+    auto broken_pause = first_broken_pause;
     for (;;) {
         auto socket = connect_to_banner(target, deadline, true);
         Seconds wait = broken_pause;
@@ -78,11 +83,14 @@ std::unique_ptr<ShellSession> wait_for_ssh_login(IoLoop& loop, const SshTarget& 
             }
             wait = Seconds(refusal_pauses[refusals++]);
             log::debug("{}; trying again in {:.0f} s", error.what(), wait.count());
+        } catch (const LoginImpossibleError&) {
+            throw;
         } catch (const LoginError& error) {
             if (deadline.expired() || (target.interrupt && target.interrupt->reason())) {
                 throw;
             }
-            log::debug("{}; trying again", error.what());
+            broken_pause = std::min(2 * broken_pause, longest_broken_pause);
+            log::debug("{}; trying again in {:g} s", error.what(), wait.count());
         }
         pause(wait, target, deadline);
     }

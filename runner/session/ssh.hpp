@@ -7,10 +7,11 @@
 /// are not read.
 ///
 /// With user-mode networking QEMU accepts a connection long before the guest listens, so an accepted
-/// connection says nothing; the guest's SSH banner does. There is no event for "the guest listens now" to be
-/// had from outside: wait_for_ssh_login() therefore starts a new connection at short intervals by a timer,
-/// keeps the earlier ones for a while (a slow guest answers late), and goes on with the first one that gets a
-/// banner. See ssh_connect.hpp.
+/// connection says nothing; the guest's SSH identification does. A connection that comes too early is no help
+/// and does harm: QEMU delivers it when the guest's network is there, also if it was given up meanwhile, and
+/// the guest's server answers it when it has the most to do. So wait_for_ssh_login() holds back while the
+/// target's sign says that nobody is there, keeps what it has opened, and pauses after refusals. See
+/// ssh_connect.hpp.
 #pragma once
 
 #include "runner/io/interrupt.hpp"
@@ -26,6 +27,7 @@
 namespace vt {
 
 class IoLoop;
+class ServerSign;
 
 /// Whom to log in to, and how.
 struct SshTarget {
@@ -42,16 +44,19 @@ struct SshTarget {
     std::string terminal_type = "dumb";
     /// Ends waits early, may be empty.
     std::shared_ptr<Interrupt> interrupt;
+    /// Tells when connecting is worth while; may be empty.
+    std::shared_ptr<ServerSign> sign;
 };
 
 /// One attempt: connects, logs in, waits for the prompt. \p loop must outlive the session. Throws
-/// LoginAuthenticationError, LoginTimeoutError, LoginProcessTerminatedError, LoginError.
+/// LoginAuthenticationError, LoginTimeoutError, LoginProcessTerminatedError, LoginImpossibleError,
+/// LoginError.
 std::unique_ptr<ShellSession> ssh_login(IoLoop& loop, const SshTarget& target, const Deadline& deadline);
 
 /// Attempts until one succeeds: waits until the guest answers, then logs in. A refused password is believed
 /// after five refusals with pauses of 1, 2, 4 and 8 s (a guest may listen before its passwords are set up).
-/// Throws the last attempt's error when \p deadline passes, LoginError with the reason when the target's
-/// interrupt is raised.
+/// What no other try would mend ends the wait at once with a LoginImpossibleError. Throws the last attempt's
+/// error when \p deadline passes, LoginError with the reason when the target's interrupt is raised.
 std::unique_ptr<ShellSession> wait_for_ssh_login(IoLoop& loop, const SshTarget& target,
                                                  const Deadline& deadline);
 

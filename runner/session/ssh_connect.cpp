@@ -2,11 +2,17 @@
 #include "runner/session/ssh_connect.hpp"
 
 #include "runner/io/socket.hpp"
+#include "runner/session/server_sign.hpp"
+#include "runner/session/ssh_greeting.hpp"
+#include "runner/support/log.hpp"
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <memory>
 #include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include <fcntl.h>
@@ -22,19 +28,18 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// A refused or closed connection is followed by the next one after this time. There is no event to await
-/// instead: nothing tells a peer that somebody listens now.
-constexpr Seconds retry_interval{0.1};
-/// Connections that wait for a banner side by side. One of them may hang in the network's retransmission
-/// back-off while a fresh one gets through; more would meet the limits that SSH servers set on
-/// unauthenticated connections.
-constexpr std::size_t most_attempts = 4;
-/// How long an unanswered connection is kept once the others are unanswered too: a part of the time already
-/// waited, since a guest that is slow to boot is slow to answer too, and a delay in proportion to the wait is
-/// hardly felt.
-constexpr double patience_part = 0.2;
-constexpr Seconds shortest_patience{1.0};
-constexpr Seconds longest_patience{10.0};
+/// With user-mode networking a connection that is given up reaches the guest all the same, so that there are
+/// never more than two, and none is replaced that may still be answered.
+constexpr std::size_t most_attempts = 2;
+/// A connection that the host's own kernel has not got through (a guest behind a bridge) has not reached
+/// anybody: it is made anew after this time, before the pauses between its packets get long.
+constexpr Seconds unconnected{3};
+/// Pauses after a refusal, each twice the last. Nothing tells when somebody listens, and the guest's kernel
+/// refuses for little; a server that says that it has too many clients is given more time.
+constexpr Seconds first_pause{0.1};
+constexpr Seconds longest_pause{0.8};
+constexpr Seconds first_busy_pause{1};
+constexpr Seconds longest_busy_pause{8};
 
 using Addresses = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
 
@@ -55,32 +60,46 @@ Addresses resolve(const std::string& host, const std::string& interface, int por
     return {found, freeaddrinfo};
 }
 
-/// One connection on its way to a banner.
+Clock::duration clock_time(Seconds time) {
+    return std::chrono::duration_cast<Clock::duration>(time);
+}
+
+/// One connection on its way to a banner. However it goes but by the banner, it is cut off (a reset, no
+/// orderly end), so that no side keeps anything of it.
 struct Attempt {
     UniqueFd fd;
+    bool blind = false;  ///< made before the guest was seen to listen
     bool connected = false;
     Clock::time_point started = Clock::now();
+    SshGreeting greeting = {};
 };
 
 /// What became of an attempt that was looked at.
 struct Outcome {
     enum class Kind { waiting, speaking, refused, closed };
     Kind kind = Kind::waiting;
-    int errnum = 0;  ///< of refused
+    int errnum = 0;    ///< of refused
+    std::string said;  ///< of closed: the server's words
 };
 
 class BannerHunt {
   public:
-    BannerHunt(const SshTarget& target, bool persistent)
+    BannerHunt(const SshTarget& target, bool persistent, const ConnectPace& pace)
         : target_(target),
           persistent_(persistent),
+          pace_(pace),
           addresses_(resolve(target.host, target.interface, target.port)) {
         next_address_ = addresses_.get();
     }
 
     UniqueFd run(const Deadline& deadline) {
         for (;;) {
-            start_if_due();
+            look_at_sign();
+            drop_hopeless();
+            if (const auto due = next_start(); due && *due <= Clock::now()) {
+                ++started_;
+                start();
+            }
             if (auto fd = look()) {
                 return std::move(*fd);
             }
@@ -94,27 +113,41 @@ class BannerHunt {
     }
 
   private:
-    void start_if_due() {
-        if (!persistent_ && started_ > 0 && !attempts_.empty()) {
+    void look_at_sign() {
+        if (!target_.sign) {
             return;
         }
-        if (Clock::now() < next_start_) {
+        const auto before = std::exchange(sign_, target_.sign->look());
+        if (sign_ == before) {
             return;
         }
-        if (attempts_.size() >= most_attempts) {
-            attempts_.erase(attempts_.begin());
+        if (sign_ == ServerSign::State::absent) {
+            last_seen_ = "the guest's network does not answer";
+        } else if (sign_ == ServerSign::State::refusing) {
+            last_seen_ = "the guest's network answers, but nobody listens at the port";
         }
-        ++started_;
-        start();
-        const auto pause =
-            attempts_.size() >= most_attempts ? patience() / double(most_attempts) : retry_interval;
-        next_start_ =
-            Clock::now() + std::chrono::duration_cast<Clock::duration>(std::max(pause, retry_interval));
     }
 
-    Seconds patience() const {
-        return std::clamp(Seconds(Clock::now() - begin_) * patience_part, shortest_patience,
-                          longest_patience);
+    /// When the next connection is to be made; nothing if only an event can tell.
+    std::optional<Clock::time_point> next_start() const {
+        if (!persistent_ && started_ > 0 && !attempts_.empty()) {
+            return std::nullopt;
+        }
+        if (attempts_.empty()) {
+            const bool hopeless =
+                sign_ == ServerSign::State::absent || (sign_ == ServerSign::State::refusing && persistent_);
+            return hopeless ? std::max(next_start_, begin_ + clock_time(pace_.longest_hold)) : next_start_;
+        }
+        if (attempts_.size() >= most_attempts) {
+            return std::nullopt;
+        }
+        const auto& first = attempts_.front();
+        // One that was made too early may have been lost on its way to a guest that is there only now.
+        if (sign_ == ServerSign::State::absent || sign_ == ServerSign::State::refusing) {
+            return std::nullopt;
+        }
+        const bool lost = first.blind && sign_ == ServerSign::State::listening;
+        return lost ? next_start_ : std::max(next_start_, first.started + clock_time(pace_.silence));
     }
 
     void start() {
@@ -127,14 +160,21 @@ class BannerHunt {
         }
         const int on = 1;
         ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        cut_off_at_close(fd.get(), true);
         bind_to(fd.get());
         if (::connect(fd.get(), address.ai_addr, address.ai_addrlen) != 0 && errno != EINPROGRESS &&
             errno != EINTR) {
-            failed(errno);
+            failed({Outcome::Kind::refused, errno, {}});
             return;
         }
         last_seen_ = "connecting";
-        attempts_.push_back({std::move(fd), false, Clock::now()});
+        const bool blind = target_.sign && sign_ != ServerSign::State::listening;
+        attempts_.push_back({std::move(fd), blind});
+    }
+
+    static void cut_off_at_close(int fd, bool cut_off) {
+        const linger option{cut_off ? 1 : 0, 0};
+        ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &option, sizeof option);
     }
 
     void bind_to(int fd) const {
@@ -148,21 +188,48 @@ class BannerHunt {
         }
     }
 
+    void drop_hopeless() {
+        if (persistent_) {
+            std::erase_if(attempts_,
+                          [this](const Attempt& attempt) { return Clock::now() >= end_of(attempt); });
+        }
+    }
+
+    /// When an attempt is made anew.
+    Clock::time_point end_of(const Attempt& attempt) const {
+        return attempt.started + clock_time(attempt.connected ? pace_.longest_silence : unconnected);
+    }
+
     /// Notes that an attempt failed; the only one's failure is the caller's.
-    void failed(int errnum) {
-        last_seen_ = errnum == 0 ? "connection closed" : errno_text(errnum);
+    void failed(const Outcome& outcome) {
+        last_seen_ = !outcome.said.empty()
+                         ? fmt::format("\"{}\", then the connection was closed", outcome.said)
+                     : outcome.errnum == 0 ? "connection closed"
+                                           : errno_text(outcome.errnum);
         const bool others = !attempts_.empty() || next_address_ != addresses_.get();
         if (!persistent_ && !others) {
-            const std::string said = errnum == 0              ? "closed"
-                                     : errnum == ECONNREFUSED ? "refused"
-                                     : errnum == ETIMEDOUT    ? "timeout"
-                                                              : "";
+            const std::string said = outcome.errnum == ECONNREFUSED ? "refused"
+                                     : outcome.errnum == ETIMEDOUT  ? "timeout"
+                                     : outcome.errnum == 0          ? "closed"
+                                                                    : "";
             const auto where = fmt::format("{}:{}: {}", target_.host, target_.port, last_seen_);
             throw LoginError(said.empty() ? "cannot connect" : "Client said 'connection " + said + "'",
                              where);
         }
         if (!persistent_) {
             next_start_ = Clock::now();
+            return;
+        }
+        if (target_.sign) {
+            target_.sign->ask_again();
+        }
+        const bool busy = !outcome.said.empty();
+        pause_ = std::clamp(2 * pause_, busy ? first_busy_pause : first_pause,
+                            busy ? longest_busy_pause : longest_pause);
+        next_start_ = Clock::now() + clock_time(pause_);
+        if (busy) {
+            log::debug("{}:{} said \"{}\" and closed the connection; the next one in {:g} s", target_.host,
+                       target_.port, outcome.said, pause_.count());
         }
     }
 
@@ -172,6 +239,7 @@ class BannerHunt {
             const auto outcome = look_at(attempts_[i]);
             if (outcome.kind == Outcome::Kind::speaking) {
                 UniqueFd fd = std::move(attempts_[i].fd);
+                cut_off_at_close(fd.get(), false);
                 // From here on libssh reads and writes, which it does on blocking sockets after poll().
                 ::fcntl(fd.get(), F_SETFL, ::fcntl(fd.get(), F_GETFL) & ~O_NONBLOCK);
                 return fd;
@@ -181,7 +249,7 @@ class BannerHunt {
                 continue;
             }
             attempts_.erase(attempts_.begin() + static_cast<std::ptrdiff_t>(i));
-            failed(outcome.errnum);
+            failed(outcome);
         }
         return std::nullopt;
     }
@@ -197,36 +265,50 @@ class BannerHunt {
             socklen_t length = sizeof errnum;
             ::getsockopt(attempt.fd.get(), SOL_SOCKET, SO_ERROR, &errnum, &length);
             if (errnum != 0) {
-                return {Outcome::Kind::refused, errnum};
+                return {Outcome::Kind::refused, errnum, {}};
             }
             attempt.connected = true;
             last_seen_ = "connected, but nothing came";
         }
-        char byte = 0;
-        const ssize_t got = ::recv(attempt.fd.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-        if (got > 0) {
-            return {Outcome::Kind::speaking};
+        try {
+            switch (attempt.greeting.read(attempt.fd.get())) {
+                case SshGreeting::State::waiting:
+                    return {};
+                case SshGreeting::State::speaks:
+                    return {Outcome::Kind::speaking, 0, {}};
+                case SshGreeting::State::closed:
+                    return {Outcome::Kind::closed, 0, attempt.greeting.said()};
+                case SshGreeting::State::strange:
+                    break;
+            }
+            return {Outcome::Kind::closed, 0, "no SSH server: " + attempt.greeting.said()};
+        } catch (const SystemError& error) {
+            return {Outcome::Kind::refused, error.errnum(), attempt.greeting.said()};
         }
-        if (got == 0) {
-            return {Outcome::Kind::closed};
-        }
-        const int errnum = errno;
-        const bool waiting = errnum == EAGAIN || errnum == EINTR;
-        return waiting ? Outcome{} : Outcome{Outcome::Kind::refused, errnum};
     }
 
     void wait(const Deadline& deadline) {
         std::vector<pollfd> fds;
+        auto until = deadline;
+        const auto wake_at = [&](Clock::time_point moment) {
+            until = until.sooner(Deadline::after(std::max(Seconds(moment - Clock::now()), Seconds{0})));
+        };
         for (const auto& attempt : attempts_) {
             fds.push_back({attempt.fd.get(), static_cast<short>(attempt.connected ? POLLIN : POLLOUT), 0});
+            if (persistent_) {
+                wake_at(end_of(attempt));
+            }
         }
         if (target_.interrupt) {
             fds.push_back({target_.interrupt->fd(), POLLIN, 0});
         }
-        const bool retrying = persistent_ || attempts_.empty();
-        const auto until_start = Deadline::after(std::max(Seconds(next_start_ - Clock::now()), Seconds{0}));
-        ::poll(fds.data(), fds.size(),
-               (retrying ? deadline.sooner(until_start) : deadline).poll_timeout_ms());
+        if (target_.sign) {
+            fds.push_back({target_.sign->fd(), POLLIN, 0});
+        }
+        if (const auto due = next_start()) {
+            wake_at(*due);
+        }
+        ::poll(fds.data(), fds.size(), until.poll_timeout_ms());
         if (target_.interrupt && target_.interrupt->reason()) {
             throw LoginError(*target_.interrupt->reason());
         }
@@ -234,10 +316,13 @@ class BannerHunt {
 
     const SshTarget& target_;
     bool persistent_;
+    const ConnectPace pace_;
     Addresses addresses_;
     addrinfo* next_address_ = nullptr;
     std::vector<Attempt> attempts_;  ///< oldest first
     std::size_t started_ = 0;
+    ServerSign::State sign_ = ServerSign::State::unknown;
+    Seconds pause_{0};  ///< the last one after a refusal
     Clock::time_point next_start_ = Clock::now();
     const Clock::time_point begin_ = Clock::now();
     std::string last_seen_ = "nothing";
@@ -245,8 +330,9 @@ class BannerHunt {
 
 }  // namespace
 
-UniqueFd connect_to_banner(const SshTarget& target, const Deadline& deadline, bool persistent) {
-    return BannerHunt(target, persistent).run(deadline);
+UniqueFd connect_to_banner(const SshTarget& target, const Deadline& deadline, bool persistent,
+                           const ConnectPace& pace) {
+    return BannerHunt(target, persistent, pace).run(deadline);
 }
 
 }  // namespace vt

@@ -85,6 +85,7 @@ std::vector<std::filesystem::path> local_files(const std::filesystem::path& path
 
 std::unique_ptr<SshConnection> connect(const SshTarget& target, const Deadline& deadline) {
     try {
+        check_target(target);
         return std::make_unique<SshConnection>(connect_to_banner(target, deadline, true), target, deadline);
     } catch (const LoginAuthenticationError& error) {
         throw AuthenticationError(error.msg(), error.output());

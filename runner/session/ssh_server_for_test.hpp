@@ -46,7 +46,8 @@ class TestSshServer {
         std::vector<std::string> shell = {"/bin/bash", "--norc", "--noprofile", "-i"};
         std::string prompt = "[test]# ";
         bool sftp = true;
-        int port = 0;  ///< to listen at; 0: any
+        std::string ciphers;  ///< to offer; empty: libssh's
+        int port = 0;         ///< to listen at; 0: any
         /// So long nobody answers, while connections are taken: as at the port of a guest that boots.
         Seconds deaf_for{0};
     };
@@ -80,6 +81,11 @@ class TestSshServer {
 
     int port() const { return port_; }
     int connections() const { return connections_; }
+    /// Key exchange and cipher of the last connection that got so far.
+    std::string negotiated() const {
+        const std::lock_guard lock(mutex_);
+        return negotiated_;
+    }
     /// Cuts all connections, as a dying guest does.
     void drop_all() {
         const std::lock_guard lock(mutex_);
@@ -130,11 +136,19 @@ class TestSshServer {
         const bool no = false;
         ssh_bind_options_set(bind, SSH_BIND_OPTIONS_PROCESS_CONFIG, &no);
         ssh_bind_options_set(bind, SSH_BIND_OPTIONS_IMPORT_KEY, copy);
+        if (!options_.ciphers.empty()) {
+            ssh_bind_options_set(bind, SSH_BIND_OPTIONS_CIPHERS_C_S, options_.ciphers.c_str());
+            ssh_bind_options_set(bind, SSH_BIND_OPTIONS_CIPHERS_S_C, options_.ciphers.c_str());
+        }
         if (ssh_bind_accept_fd(bind, session, fd) == SSH_OK) {
             const int methods =
                 options_.keyboard_interactive ? SSH_AUTH_METHOD_INTERACTIVE : SSH_AUTH_METHOD_PASSWORD;
             ssh_set_auth_methods(session, methods);
             if (ssh_handle_key_exchange(session) == SSH_OK) {
+                {
+                    const std::lock_guard lock(mutex_);
+                    negotiated_ = std::string(ssh_get_kex_algo(session)) + " " + ssh_get_cipher_out(session);
+                }
                 converse(session);
             }
         }
@@ -303,8 +317,9 @@ class TestSshServer {
     std::atomic<int> connections_{0};
     std::vector<UniqueFd> ignored_;
     std::vector<std::thread> servers_;
-    std::mutex mutex_;
+    mutable std::mutex mutex_;
     std::vector<int> open_;
+    std::string negotiated_;
     std::thread acceptor_;
 };
 

@@ -182,6 +182,20 @@ TEST_CASE("close from another thread ends a wait at once") {
     CHECK(watch.seconds() < 5);
 }
 
+TEST_CASE("a safe command that takes long is nudged ever more seldom") {
+    Login login;
+    CommandOptions safe;
+    safe.safe = true;
+    // Each nudge is a line that the command reads and counts.
+    const auto output = login.session->cmd(
+        "n=0; end=$((SECONDS + 3)); while [ $SECONDS -lt $end ]; do read -t 0.2 x && n=$((n + 1)); done; "
+        "echo nudges $n",
+        safe);
+    const auto at = output.rfind("nudges ");
+    REQUIRE(at != std::string::npos);
+    CHECK(std::stoi(output.substr(at + 7)) <= 3);  // after 0.5, 1.5, 3.5 s
+}
+
 TEST_CASE("waiting for patterns") {
     Login login;
     auto& session = *login.session;
@@ -230,12 +244,63 @@ TEST_CASE("a guest that is not up yet is waited for") {
     Quiet quiet;
     TestSshServer::Options options;
     options.close_first = 3;
-    options.ignore_next = 2;
     TestSshServer server(options);
     IoLoop loop;
     auto session = wait_for_ssh_login(loop, target_of(server), soon());
     CHECK(session->cmd("echo up") == "up\n");
-    CHECK(server.connections() >= 6);
+    CHECK(server.connections() == 4);
+}
+
+TEST_CASE("a guest that answers late gets one connection, and so does a second login") {
+    Quiet quiet;
+    TestSshServer::Options options;
+    options.deaf_for = Seconds{1};
+    TestSshServer server(options);
+    IoLoop loop;
+    auto first = wait_for_ssh_login(loop, target_of(server), soon());
+    auto second = wait_for_ssh_login(loop, target_of(server), soon());
+    CHECK(first->cmd("echo first") == "first\n");
+    CHECK(second->cmd("echo second") == "second\n");
+    CHECK(server.connections() == 2);
+}
+
+TEST_CASE("a login that cannot be is not tried") {
+    Quiet quiet;
+    TestSshServer server({});
+    IoLoop loop;
+    for (const char* name : {"ro;ot", "", "-oProxyCommand=x", "it's"}) {
+        CAPTURE(name);
+        auto target = target_of(server);
+        target.username = name;
+        CHECK_THROWS_AS(wait_for_ssh_login(loop, target, Deadline::never()), LoginImpossibleError);
+        CHECK_THROWS_AS(ssh_login(loop, target, soon()), LoginImpossibleError);
+        CHECK_THROWS_WITH_AS(copy_to(target, {"/etc/hostname"}, "/tmp", {}, soon()),
+                             doctest::Contains("user name"), SCPError);
+    }
+    CHECK(server.connections() == 0);
+}
+
+TEST_CASE("a server without anything in common is not asked for ever") {
+    Quiet quiet;
+    TestSshServer::Options options;
+    options.ciphers = "3des-cbc";
+    TestSshServer server(options);
+    IoLoop loop;
+    CHECK_THROWS_WITH_AS(wait_for_ssh_login(loop, target_of(server), Deadline::never()),
+                         doctest::Contains("offers nothing that libssh can do"), LoginImpossibleError);
+}
+
+TEST_CASE("ciphers and key exchange are cheap ones where the server has them") {
+    Quiet quiet;
+    TestSshServer server({});
+    IoLoop loop;
+    auto session = wait_for_ssh_login(loop, target_of(server), soon());
+    CHECK(server.negotiated() == "curve25519-sha256 chacha20-poly1305@openssh.com");
+    TestSshServer::Options options;
+    options.ciphers = "aes256-ctr,aes128-gcm@openssh.com";
+    TestSshServer other(options);
+    session = wait_for_ssh_login(loop, target_of(other), soon());
+    CHECK(other.negotiated() == "curve25519-sha256 aes128-gcm@openssh.com");
 }
 
 TEST_CASE("a guest that never answers times out, saying what was seen") {
