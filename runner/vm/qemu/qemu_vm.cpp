@@ -217,6 +217,7 @@ void QemuVm::resume() {
 void QemuVm::system_reset() {
     running().watch->forget_crash();
     monitor().command("system_reset", Deadline::after(command_patience));
+    *running().answers = false;
 }
 
 void QemuVm::send_key(const std::string& keys) {
@@ -254,6 +255,7 @@ std::shared_ptr<ShellSession> QemuVm::reboot(std::shared_ptr<ShellSession> sessi
         throw_if_gone();
         throw;
     }
+    *running().answers = false;
     if (session) {
         session->close();
     }

@@ -9,6 +9,7 @@
 #include "runner/monitor/human.hpp"
 #include "runner/monitor/qmp.hpp"
 #include "runner/session/serial.hpp"
+#include "runner/session/server_sign.hpp"
 #include "runner/session/shell_session.hpp"
 #include "runner/session/ssh.hpp"
 #include "runner/session/timestamped_log.hpp"
@@ -19,6 +20,8 @@
 #include "runner/vm/qemu/machine.hpp"
 #include "runner/vm/vm.hpp"
 
+#include <atomic>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -47,6 +50,8 @@ struct Running {
     std::string main_monitor;
     bool let_us_in = false;    ///< somebody logged in since the start
     bool shut_us_out = false;  ///< a wait for a login has failed
+    /// Somebody logged in since the guest last started: it is there, and its server needs no watching.
+    std::shared_ptr<std::atomic<bool>> answers = std::make_shared<std::atomic<bool>>(false);
 };
 
 class QemuVm final : public Vm {
@@ -144,6 +149,7 @@ class QemuVm final : public Vm {
     // Logging in (qemu_vm_login.cpp).
     Params nic_params(std::size_t nic) const;
     SshTarget ssh_target(std::size_t nic, const char* port_key);
+    std::shared_ptr<ServerSign> server_sign(std::size_t nic, std::uint16_t port);
     ShellOptions shell_options(const Params& view) const;
     std::shared_ptr<ShellSession> adopt_session(std::unique_ptr<ShellSession> session);
     std::string serial_tail(std::size_t lines) const;

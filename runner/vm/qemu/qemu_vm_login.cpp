@@ -2,6 +2,7 @@
 // Sessions with the guest, and file copies.
 #include "runner/support/log.hpp"
 #include "runner/support/strings.hpp"
+#include "runner/vm/qemu/port_knock.hpp"
 #include "runner/vm/qemu/qemu_vm_impl.hpp"
 
 #include <chrono>
@@ -26,6 +27,12 @@ struct WatchedSession {
     std::unique_ptr<ShellSession> session;
     InterruptWatch watch;  ///< goes first
 };
+
+// QEMU's user-mode network, unless `-netdev` says otherwise (its documentation: net, host, dhcpstart); the
+// gateway's hardware address is made of its other one.
+constexpr Ipv4Bytes guest_address{10, 0, 2, 15};
+constexpr Ipv4Bytes gateway_address{10, 0, 2, 2};
+constexpr MacBytes gateway_mac{0x52, 0x55, 10, 0, 2, 2};
 
 std::string now_text() {
     return fmt::format("{:%Y%m%d-%H%M%S}", fmt::localtime(std::time(nullptr)));
@@ -73,7 +80,8 @@ SshTarget QemuVm::ssh_target(std::size_t nic, const char* port_key) {
     }
     SshTarget target;
     target.host = get_address(nic);
-    target.port = get_port(static_cast<std::uint16_t>(view.get_numeric(port_key, 22)), nic);
+    const auto guest_port = static_cast<std::uint16_t>(view.get_numeric(port_key, 22));
+    target.port = get_port(guest_port, nic);
     if (target.host.starts_with("fe80:")) {
         target.interface = running().machine.nics[nic].netdst;
     }
@@ -81,7 +89,36 @@ SshTarget QemuVm::ssh_target(std::size_t nic, const char* port_key) {
     target.password = view.get("password");
     target.shell = shell_options(view);
     target.interrupt = running().watch->interrupt();
+    target.sign = server_sign(nic, guest_port);
     return target;
+}
+
+/// Behind a bridge the host's own kernel keeps connections that come too early from the guest.
+std::shared_ptr<ServerSign> QemuVm::server_sign(std::size_t nic, std::uint16_t port) {
+    Running& run = running();
+    const auto& card = run.machine.nics[nic];
+    if (*run.answers || run.placement.taps.contains(card.name)) {
+        return nullptr;
+    }
+    if (!card.netdev_properties.empty()) {
+        log::debug("NIC {} may have other addresses than QEMU's usual ones: nothing is asked on its network",
+                   card.name);
+        return nullptr;
+    }
+    try {
+        const KnockPlace place{*context_.loop,
+                               monitor(),
+                               instance_dir_,
+                               "netdev_" + card.name,
+                               {guest_address, port, gateway_address, gateway_mac}};
+        return std::make_shared<PortKnock>(place);
+    } catch (const std::exception& error) {
+        throw_if_gone();
+        log::info(
+            "QEMU does not show the network of VM {} ({}): connections have to find out when it listens",
+            name_, error.what());
+        return nullptr;
+    }
 }
 
 std::shared_ptr<ShellSession> QemuVm::adopt_session(std::unique_ptr<ShellSession> session) {
@@ -124,14 +161,22 @@ std::shared_ptr<ShellSession> QemuVm::log_in(std::size_t nic, Seconds timeout, b
     const auto target = ssh_target(nic, "shell_port");
     log::debug("Logging in to {} ({}:{}, timeout {} s)", name_, target.host, target.port, timeout.count());
     try {
-        return adopt_session(wait ? wait_for_ssh_login(*context_.loop, target, deadline)
-                                  : ssh_login(*context_.loop, target, deadline));
+        auto session = adopt_session(wait ? wait_for_ssh_login(*context_.loop, target, deadline)
+                                          : ssh_login(*context_.loop, target, deadline));
+        *running().answers = true;
+        return session;
     } catch (const LoginAuthenticationError& refused) {
         running().shut_us_out = wait;
         throw LoginAuthenticationError(
             fmt::format("VM {} refuses user {} (parameters username and password): {}", name_,
                         target.username, refused.msg()),
             refused.output());
+    } catch (const LoginImpossibleError& failed) {
+        running().shut_us_out = wait;
+        throw LoginImpossibleError(fmt::format("nobody can log in to VM {} as user '{}' (parameters username "
+                                               "and password): {}",
+                                               name_, target.username, failed.msg()),
+                                   failed.output());
     } catch (const LoginError& failed) {
         throw_if_gone();
         if (!wait) {

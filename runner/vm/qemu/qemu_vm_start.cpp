@@ -228,7 +228,12 @@ void QemuVm::watch(Running& run) {
     run.end_watch =
         std::make_unique<EndWatch>(*context_.loop, run.process->pidfd(), [watch] { watch->process_ended(); });
     auto& monitor = *run.qmp.at(run.main_monitor);
-    monitor.on_event([watch](const QmpEvent& event) { pass_event(*watch, event); });
+    monitor.on_event([watch, answers = run.answers](const QmpEvent& event) {
+        if (event.name() == "RESET") {
+            *answers = false;
+        }
+        pass_event(*watch, event);
+    });
     monitor.on_closed([watch](const std::string& reason) { watch->monitor_lost(reason); });
 }
 
@@ -409,6 +414,7 @@ bool QemuVm::adopt(const nlohmann::json& state) {
     }
     run->argv = state.at("command_line").get<std::vector<std::string>>();
     run->let_us_in = state.at("let_us_in").get<bool>();
+    *run->answers = run->let_us_in;
     connect(*run, Deadline::after(Seconds{10}));
     running_ = std::move(run);
     answer_for_instance();
