@@ -273,6 +273,11 @@ def _make_site(*options):
     return site
 
 
+def bootstrapped_site():
+    """A site without a guest image, for programs that are no tests; they remove() it."""
+    return _make_site("--vt-skip-verify-download-assets")
+
+
 @pytest.fixture(scope="session")
 def site():
     """A bootstrapped site without a guest image: for tests that need no machine."""
