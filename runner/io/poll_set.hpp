@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /// \file
-/// The descriptors of one poll(2), each with a name.
+/// What a loop waits for, by name rather than by index: add() hands out a ticket, which is asked after
+/// wait().
 ///
-/// A loop that waits for many things asks for each by the entry that it was given, and not by its place in a
-/// list, which moves whenever somebody adds one.
+///     PollSet set;
+///     const auto owner = set.add(owner_fd, POLLIN);
+///     const auto input = set.add(input_fd, POLLIN);
+///     if (set.wait(deadline) && set.ready(owner)) { ... }
+///
+/// A loop makes its set anew in each round, so nothing that was closed meanwhile stays in it.
 #pragma once
 
-#include "runner/support/error.hpp"
+#include "runner/support/deadline.hpp"
 
-#include <cerrno>
 #include <cstddef>
 #include <vector>
 
@@ -16,32 +20,33 @@
 
 namespace vt {
 
-/// What one turn of a loop waits for. Made anew for each turn.
+/// A set of descriptors for one poll(2).
 class PollSet {
   public:
-    /// Names one descriptor of the set.
-    enum class Entry : std::size_t {};
+    /// Stands for a descriptor in the set that made it.
+    class Ticket {
+      public:
+        Ticket() = default;
 
-    /// Adds \p fd; -1 is never ready.
-    Entry add(int fd, short events = POLLIN) {
-        fds_.push_back({fd, events, 0});
-        return static_cast<Entry>(fds_.size() - 1);
-    }
-    /// Waits until one is ready, a signal comes, or \p timeout_ms have passed (-1: never). Throws
-    /// SystemError.
-    void wait(int timeout_ms) {
-        if (::poll(fds_.data(), fds_.size(), timeout_ms) < 0) {
-            if (errno != EINTR) {
-                throw SystemError("cannot wait on descriptors", errno);
-            }
-            for (auto& fd : fds_) {
-                fd.revents = 0;
-            }
-        }
-    }
-    bool ready(Entry entry) const { return events(entry) != 0; }
-    /// What poll(2) said of it.
-    short events(Entry entry) const { return fds_.at(static_cast<std::size_t>(entry)).revents; }
+      private:
+        friend class PollSet;
+        explicit Ticket(std::size_t index) : index_(index) {}
+        std::size_t index_ = static_cast<std::size_t>(-1);
+    };
+
+    /// Waits for \p events (POLLIN, POLLOUT) on \p fd; -1 is never ready.
+    Ticket add(int fd, short events = POLLIN);
+    /// Waits until one is ready; false if \p deadline passed first. A signal may end the wait early, with
+    /// nothing ready. Throws SystemError.
+    bool wait(const Deadline& deadline);
+    /// The same for at most \p timeout_ms milliseconds, -1 being for ever: for a loop whose patience is the
+    /// least of several (see sooner_ms()).
+    bool wait_ms(int timeout_ms);
+    /// True if the last wait() found one of its events, an error or a hang-up there; false for a ticket that
+    /// no set has made.
+    bool ready(Ticket ticket) const { return events(ticket) != 0; }
+    /// What poll(2) said.
+    short events(Ticket ticket) const;
 
   private:
     std::vector<pollfd> fds_;

@@ -460,7 +460,7 @@ void drive(Outbox& outbox, const Deadline& deadline) {
     while (!outbox.idle() && !deadline.expired()) {
         PollSet polls;
         const auto entries = outbox.add_to(polls);
-        polls.wait(sooner_ms(deadline.poll_timeout_ms(), outbox.patience_ms()));
+        polls.wait_ms(sooner_ms(deadline.poll_timeout_ms(), outbox.patience_ms()));
         outbox.serve(polls, entries);
     }
 }

@@ -125,7 +125,7 @@ class Outbox {
     pid_t server_pid() const;
 
     /// Adds what to poll, one entry a receiver; after the wait serve() gets the same entries.
-    using Entries = std::vector<PollSet::Entry>;
+    using Entries = std::vector<PollSet::Ticket>;
     Entries add_to(PollSet& polls) const;
     void serve(const PollSet& polls, const Entries& entries);
     int patience_ms() const;

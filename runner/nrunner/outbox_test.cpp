@@ -48,7 +48,7 @@ void turn(Outbox& outbox, int turns = 50) {
     while (turns-- > 0 && !outbox.idle()) {
         vt::PollSet polls;
         const auto entries = outbox.add_to(polls);
-        polls.wait(20);
+        polls.wait_ms(20);
         outbox.serve(polls, entries);
     }
 }

@@ -165,7 +165,7 @@ class Supervisor {
         const auto error = polls.add(listen ? body_->error_fd() : -1);
         const auto sweeper = polls.add(sweeper_.fd());
         const auto servers = outbox_.add_to(polls);
-        polls.wait(sooner_ms(next_moment().poll_timeout_ms(), outbox_.patience_ms()));
+        polls.wait_ms(sooner_ms(next_moment().poll_timeout_ms(), outbox_.patience_ms()));
         outbox_.serve(polls, servers);
         report_problems();
         hear_signals(polls.ready(signal));
@@ -387,7 +387,7 @@ class Supervisor {
             const auto signal = polls.add(signals_.fd());
             const auto parent = polls.add(parent_.get());
             const auto servers = outbox_.add_to(polls);
-            polls.wait(sooner_ms(deadline.poll_timeout_ms(), outbox_.patience_ms()));
+            polls.wait_ms(sooner_ms(deadline.poll_timeout_ms(), outbox_.patience_ms()));
             outbox_.serve(polls, servers);
             if ((polls.ready(signal) && means_end(signals_.take())) || polls.ready(parent)) {
                 parent_.reset();

@@ -2,6 +2,7 @@
 #include "runner/process/child_handle.hpp"
 
 #include "runner/support/error.hpp"
+#include "runner/support/fault.hpp"
 #include "runner/support/log.hpp"
 
 #include <cerrno>
@@ -20,15 +21,20 @@ namespace {
 /// load.
 constexpr Seconds death{20};
 
+constexpr Seconds tracer_pause{0.01};
+
 }  // namespace
 
 ChildHandle::ChildHandle(pid_t pid) : pid_(pid) {
     if (pid <= 0) {
         throw Error("a process with the number " + std::to_string(pid) + " cannot be owned");
     }
-    pidfd_.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+    const int injected = fault::at(fault::Point::spawned, "");
+    if (injected == 0) {
+        pidfd_.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+    }
     if (!pidfd_) {
-        const int error = errno;
+        const int error = injected != 0 ? injected : errno;
         ::kill(-pid, SIGKILL);
         ::kill(pid, SIGKILL);  // it may not lead its group yet
         while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
@@ -78,27 +84,38 @@ std::optional<ExitStatus> ChildHandle::reap(const Deadline& deadline) {
         return status_;
     }
     pollfd ready{pidfd_.get(), POLLIN, 0};
-    int count = 0;
-    do {
-        count = ::poll(&ready, 1, deadline.poll_timeout_ms());
+    for (;;) {
+        const int count = ::poll(&ready, 1, deadline.poll_timeout_ms());
         if (count < 0 && errno != EINTR) {
             throw SystemError("cannot wait for process " + std::to_string(pid_), errno);
         }
-    } while (count <= 0 && !deadline.expired());
-    if (count <= 0) {
-        return std::nullopt;
-    }
-    int status = 0;
-    while (::waitpid(pid_, &status, 0) < 0) {
-        if (errno != EINTR) {
-            // Somebody else has reaped it, and its number may be another's by now.
-            const int error = errno;
-            status_ = ExitStatus{};
-            throw SystemError("cannot learn how process " + std::to_string(pid_) + " ended", error);
+        if (count > 0) {
+            if (take_status()) {
+                return status_;
+            }
+            // Dead, but somebody's tracee: first its tracer has to wait for it, and that is no event for us.
+            ::poll(nullptr, 0, deadline.sooner(Deadline::after(tracer_pause)).poll_timeout_ms());
+        }
+        if (deadline.expired()) {
+            return std::nullopt;
         }
     }
+}
+
+bool ChildHandle::take_status() {
+    int status = 0;
+    const pid_t reaped = ::waitpid(pid_, &status, WNOHANG);
+    if (reaped < 0 && errno != EINTR) {
+        // Somebody else has reaped it, and its number may be another's by now.
+        const int error = errno;
+        status_ = ExitStatus{};
+        throw SystemError("cannot learn how process " + std::to_string(pid_) + " ended", error);
+    }
+    if (reaped <= 0) {
+        return false;
+    }
     status_ = ExitStatus::from_wait(status);
-    return status_;
+    return true;
 }
 
 void ChildHandle::signal(int signal) const {

@@ -58,6 +58,8 @@ class ChildHandle {
     pid_t release();
 
   private:
+    bool take_status();
+
     pid_t pid_ = 0;
     UniqueFd pidfd_;
     std::optional<ExitStatus> status_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "runner/process/guardian.hpp"
 
+#include "runner/io/poll_set.hpp"
 #include "runner/io/seqpacket.hpp"
 #include "runner/process/spawn.hpp"
 #include "runner/process/sweeper.hpp"
@@ -10,10 +11,13 @@
 #include "runner/support/strings.hpp"
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <map>
 #include <mutex>
+#include <utility>
 
 #include <fcntl.h>
 #include <fmt/core.h>
@@ -122,31 +126,106 @@ void start_detached(const std::vector<std::string>& words, int listener, const f
 
 }  // namespace
 
+namespace {
+
+/// Throws what the guardian's answer says went wrong.
+void throw_error_of(const json& reply) {
+    if (!reply.contains("error")) {
+        return;
+    }
+    const auto text = reply.at("error").get<std::string>();
+    if (reply.value("kind", "") == "not_found") {
+        throw NotFoundError(text);
+    }
+    throw Error(text);
+}
+
+bool ended(int pidfd) {
+    pollfd ready{pidfd, POLLIN, 0};
+    return ::poll(&ready, 1, 0) > 0;
+}
+
+}  // namespace
+
 /// The socket and what keeps requests of several threads apart.
 struct Guardian::Impl {
+    struct Answer {
+        json reply;
+        std::vector<UniqueFd> fds;
+    };
+
     std::mutex mutex;
     UniqueFd socket;
+    std::uint64_t last_id = 0;
+    /// Starts whose answers nobody awaits any more, by the number of the request.
+    std::map<std::uint64_t, std::string> late_starts;
+    std::map<std::string, std::weak_ptr<std::atomic<bool>>> leases;
+    Seconds answer_patience = patience;
 
-    /// Sends \p request and returns the answer; a descriptor that comes with it goes to \p fd.
-    json ask(const json& request, UniqueFd* fd = nullptr, int sent_fd = -1) {
+    /// Whether the process \p name and its companions are leased: shared by their handles.
+    std::shared_ptr<std::atomic<bool>> lease_of(const std::string& name) {
         const std::lock_guard lock(mutex);
-        send_packet(socket.get(), request, sent_fd);
-        auto packet = receive_packet(socket.get(), Deadline::after(patience));
+        auto& place = leases[name];
+        auto lease = place.lock();
+        if (!lease || !*lease) {
+            lease = std::make_shared<std::atomic<bool>>(true);
+            place = lease;
+        }
+        return lease;
+    }
+
+    /// Sends \p request and returns its answer. Throws what the guardian says, TimeoutError.
+    Answer ask(json request, const std::vector<int>& fds = {}) {
+        const std::lock_guard lock(mutex);
+        const auto id = ++last_id;
+        request["id"] = id;
+        send_packet(socket.get(), request, fds);
+        const auto deadline = Deadline::after(answer_patience);
+        try {
+            for (;;) {
+                auto answer = receive(deadline);
+                const auto of = answer.reply.value("id", std::uint64_t{0});
+                if (of == id) {
+                    throw_error_of(answer.reply);
+                    return answer;
+                }
+                settle_late(of, answer.reply);
+            }
+        } catch (const TimeoutError& error) {
+            if (request.at("op") == "start") {
+                late_starts[id] = request.at("name").get<std::string>();
+            }
+            throw TimeoutError(fmt::format("{} (asked to {} {})", error.what(),
+                                           request.at("op").get<std::string>(),
+                                           request.at("name").get<std::string>()));
+        }
+    }
+
+    Answer receive(const Deadline& deadline) {
+        auto packet = receive_packet(socket.get(), deadline);
         if (!packet) {
             throw Error("the job's guardian is gone, and with it the job's VMs");
         }
         auto reply = json::parse(packet->text);
-        if (reply.contains("error")) {
-            const auto text = reply.at("error").get<std::string>();
-            if (reply.value("kind", "") == "not_found") {
-                throw NotFoundError(text);
-            }
-            throw Error(text);
+        if (packet->fds_lost) {
+            reply["error"] =
+                "the guardian's answer has lost descriptors: this process has too many open files";
         }
-        if (fd != nullptr) {
-            *fd = std::move(packet->fd);
+        return {std::move(reply), std::move(packet->fds)};
+    }
+
+    /// An answer came after its asker had gone: what was started for him is ended. The answer to that is
+    /// late, too.
+    void settle_late(std::uint64_t id, const json& reply) {
+        const auto late = late_starts.find(id);
+        if (late == late_starts.end()) {
+            return;
         }
-        return reply;
+        if (!reply.contains("error")) {
+            log::info("{} was started too late and is ended again", late->second);
+            send_packet(socket.get(), {{"op", "end"}, {"name", late->second}, {"id", ++last_id}});
+        }
+        late_starts.erase(late);
     }
 };
 
@@ -156,18 +235,32 @@ struct GuardedProcess::Impl {
     std::string name;
     ProcessId id;
     UniqueFd pidfd;
+    std::shared_ptr<std::atomic<bool>> leased;  ///< one for a process and its companions
+    bool companion = false;
+    std::map<std::string, UniqueFd> held;
+    std::vector<GuardedProcess> companions;
+
+    std::mutex mutex;  ///< of what follows and of the two above
     std::optional<ExitStatus> status;
-    bool leased = true;
+
+    /// \p place in \p fds is where the answer says that this process's pidfd is.
+    static GuardedProcess from(const std::shared_ptr<Guardian>& owner, Guardian::Impl* guardian,
+                               const json& told, std::vector<UniqueFd>& fds,
+                               std::shared_ptr<std::atomic<bool>> leased) {
+        auto process = std::make_unique<Impl>();
+        process->owner = owner;
+        process->guardian = guardian;
+        process->name = told.at("name").get<std::string>();
+        process->id = {told.at("pid").get<pid_t>(), told.at("start").get<std::uint64_t>()};
+        process->pidfd = std::move(fds.at(told.at("pidfd").get<std::size_t>()));
+        process->leased = std::move(leased);
+        process->companion = told.value("companion", false);
+        for (const auto& [name, place] : told.value("held", std::map<std::string, std::size_t>())) {
+            process->held[name] = std::move(fds.at(place));
+        }
+        return GuardedProcess(std::move(process));
+    }
 };
-
-namespace {
-
-bool ended(int pidfd) {
-    pollfd ready{pidfd, POLLIN, 0};
-    return ::poll(&ready, 1, 0) > 0;
-}
-
-}  // namespace
 
 GuardedProcess::GuardedProcess(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 GuardedProcess::GuardedProcess(GuardedProcess&&) noexcept = default;
@@ -178,15 +271,26 @@ GuardedProcess& GuardedProcess::operator=(GuardedProcess&& other) noexcept {
 }
 
 GuardedProcess::~GuardedProcess() {
-    if (impl_ && impl_->leased) {
-        try {
-            impl_->guardian->ask({{"op", "end"}, {"name", impl_->name}});
-        } catch (const std::exception& error) {
-            log::warning("cannot end {}: {}", impl_->name, error.what());
-        }
+    if (!impl_ || !*impl_->leased) {
+        return;
+    }
+    // The guardian ends companions with their process.
+    for (auto& companion : impl_->companions) {
+        companion.impl_.reset();
+    }
+    try {
+        impl_->guardian->ask({{"op", "end"}, {"name", impl_->name}});
+    } catch (const std::exception& error) {
+        log::warning("cannot end {}: {}", impl_->name, error.what());
+    }
+    if (!impl_->companion) {
+        *impl_->leased = false;  // and its companions have gone with it
     }
 }
 
+const std::string& GuardedProcess::name() const {
+    return impl_->name;
+}
 pid_t GuardedProcess::pid() const {
     return impl_->id.pid;
 }
@@ -201,8 +305,9 @@ bool GuardedProcess::running() const {
 }
 
 std::optional<ExitStatus> GuardedProcess::status() {
-    if (!impl_->status && !running() && impl_->leased) {
-        const auto reply = impl_->guardian->ask({{"op", "status"}, {"name", impl_->name}});
+    const std::lock_guard lock(impl_->mutex);
+    if (!impl_->status && !running() && *impl_->leased) {
+        const auto reply = impl_->guardian->ask({{"op", "status"}, {"name", impl_->name}}).reply;
         if (!reply.value("running", false)) {
             impl_->status =
                 ExitStatus{reply.value("code", 0), reply.value("signal", 0), reply.value("core", false)};
@@ -212,12 +317,13 @@ std::optional<ExitStatus> GuardedProcess::status() {
 }
 
 ExitStatus GuardedProcess::wait(const Deadline& deadline) {
-    pollfd ready{impl_->pidfd.get(), POLLIN, 0};
-    while (::poll(&ready, 1, deadline.poll_timeout_ms()) <= 0) {
-        if (deadline.expired()) {
-            throw TimeoutError(
-                fmt::format("{} did not end within {:g} s", impl_->name, deadline.total().count()));
-        }
+    PollSet set;
+    const auto end = set.add(impl_->pidfd.get(), POLLIN);
+    while (set.wait(deadline) && !set.ready(end)) {
+    }
+    if (!set.ready(end)) {
+        throw TimeoutError(
+            fmt::format("{} did not end within {:g} s", impl_->name, deadline.total().count()));
     }
     if (const auto known = status()) {
         return *known;
@@ -233,7 +339,23 @@ void GuardedProcess::signal(int signal) {
 
 void GuardedProcess::keep() {
     impl_->guardian->ask({{"op", "keep"}, {"name", impl_->name}});
-    impl_->leased = false;
+    *impl_->leased = false;
+}
+
+std::optional<UniqueFd> GuardedProcess::take_fd(const std::string& name) {
+    const std::lock_guard lock(impl_->mutex);
+    auto node = impl_->held.extract(name);
+    return node.empty() ? std::nullopt : std::optional(std::move(node.mapped()));
+}
+
+std::vector<GuardedProcess> GuardedProcess::take_companions() {
+    const std::lock_guard lock(impl_->mutex);
+    return std::exchange(impl_->companions, {});
+}
+
+std::vector<std::string> GuardedProcess::dead_companions() {
+    const auto reply = impl_->guardian->ask({{"op", "companions"}, {"name", impl_->name}}).reply;
+    return reply.value("dead", std::vector<std::string>());
 }
 
 Guardian::Guardian(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -275,7 +397,7 @@ std::shared_ptr<Guardian> Guardian::connect(const fs::path& job_dir, const Proce
             throw Error("cannot reach the guardian at " + path.string() + "; see guardian.log beside it");
         }
         try {
-            impl->ask({{"op", "hello"}, {"name", ""}});
+            impl->ask({{"op", "hello"}, {"name", "itself"}});
             return true;
         } catch (const Error&) {
             return false;
@@ -289,37 +411,59 @@ std::shared_ptr<Guardian> Guardian::connect(const fs::path& job_dir, const Proce
     return std::shared_ptr<Guardian>(new Guardian(std::move(impl)));
 }
 
+GuardedProcess Guardian::start(const GuardedStart& what) {
+    log::debug("running: {}", what.command.text());
+    json names = json::array();
+    std::vector<int> fds{what.output};
+    for (const auto& passed : what.fds) {
+        names.push_back({{"name", passed.name}, {"at", passed.at}, {"held", passed.held}});
+        fds.push_back(passed.fd);
+    }
+    auto answer = impl_->ask({{"op", "start"},
+                              {"name", what.name},
+                              {"companion_of", what.companion_of},
+                              {"argv", what.command.argv},
+                              {"cwd", what.command.working_dir.string()},
+                              {"env", what.command.environment},
+                              {"exact_env", what.command.exact_environment},
+                              {"fds", names}},
+                             fds);
+    return GuardedProcess::Impl::from(
+        shared_from_this(), impl_.get(), answer.reply.at("process"), answer.fds,
+        impl_->lease_of(what.companion_of.empty() ? what.name : what.companion_of));
+}
+
 GuardedProcess Guardian::start(const std::string& name, const Command& command, int output) {
-    log::debug("running: {}", command.text());
-    auto process = std::make_unique<GuardedProcess::Impl>();
-    const auto reply = impl_->ask({{"op", "start"},
-                                   {"name", name},
-                                   {"argv", command.argv},
-                                   {"cwd", command.working_dir.string()},
-                                   {"env", command.environment}},
-                                  &process->pidfd, output);
-    process->owner = shared_from_this();
-    process->guardian = impl_.get();
-    process->name = name;
-    process->id = {reply.at("pid").get<pid_t>(), reply.at("start").get<std::uint64_t>()};
-    return GuardedProcess(std::move(process));
+    GuardedStart what;
+    what.name = name;
+    what.command = command;
+    what.output = output;
+    return start(what);
 }
 
 std::optional<GuardedProcess> Guardian::adopt(const std::string& name) {
-    auto process = std::make_unique<GuardedProcess::Impl>();
-    const auto reply = impl_->ask({{"op", "adopt"}, {"name", name}}, &process->pidfd);
-    if (reply.value("none", false)) {
+    auto answer = impl_->ask({{"op", "adopt"}, {"name", name}});
+    if (answer.reply.value("none", false)) {
         return std::nullopt;
     }
-    process->owner = shared_from_this();
-    process->guardian = impl_.get();
-    process->name = name;
-    process->id = {reply.at("pid").get<pid_t>(), reply.at("start").get<std::uint64_t>()};
-    return GuardedProcess(std::move(process));
+    const auto lease = impl_->lease_of(name);
+    auto process = GuardedProcess::Impl::from(shared_from_this(), impl_.get(), answer.reply.at("process"),
+                                              answer.fds, lease);
+    for (const auto& told : answer.reply.at("companions")) {
+        process.impl_->companions.push_back(
+            GuardedProcess::Impl::from(shared_from_this(), impl_.get(), told, answer.fds, lease));
+    }
+    return process;
+}
+
+void Guardian::set_patience(Seconds patience) {
+    const std::lock_guard lock(impl_->mutex);
+    impl_->answer_patience = patience;
 }
 
 void Guardian::hold(int lock) {
-    impl_->ask({{"op", "hold"}, {"name", ""}}, nullptr, lock);
+    // Without a descriptor the guardian says what is missing.
+    impl_->ask({{"op", "hold"}, {"name", "a lock"}}, lock < 0 ? std::vector<int>{} : std::vector<int>{lock});
 }
 
 std::optional<ProcessId> Guardian::running(const fs::path& job_dir) {

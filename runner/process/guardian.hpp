@@ -9,12 +9,17 @@
 /// processes unless it said keep(); the job's end takes down the rest, removes the job's runtime directory
 /// and ends the guardian; the guardian's own death kills all of them (PDEATHSIG).
 ///
+/// A request has a number, which its answer repeats: an answer that comes after its asker has given up is
+/// nobody else's. A process that was started too late for its asker is ended again. The guardian never waits
+/// for one process, so that one that cannot die holds up nobody.
+///
 /// A guardian without an owner is for what shall outlive jobs: it ends when nobody is connected and nothing
 /// is left to guard, and leaves its directory as it is.
 #pragma once
 
 #include "runner/process/process.hpp"
 #include "runner/support/journal.hpp"
+#include "runner/support/unique_fd.hpp"
 
 #include <filesystem>
 #include <memory>
@@ -26,14 +31,35 @@
 
 namespace vt::process {
 
-/// A process that the guardian started, leased by the calling task.
+/// A descriptor that goes to the guardian with a process.
+struct PassedFd {
+    std::string name;  ///< for GuardedProcess::take_fd() after an adoption: "tap-net0"
+    int fd = -1;       ///< the caller's, duplicated
+    int at = -1;       ///< its number in the process; -1: the process does not get it
+    bool held =
+        false;  ///< the guardian holds it as long as the process lives and gives it to whoever adopts it
+};
+
+/// What the guardian is asked to start.
+struct GuardedStart {
+    std::string name;  ///< unique in the job
+    Command command;   ///< its standard input is /dev/null
+    int output = -1;   ///< where standard output and error go: a file or pipe, duplicated
+    std::vector<PassedFd> fds;
+    /// The name under which another process is going to be started, or runs, that this one serves (swtpm,
+    /// virtiofsd, a storage daemon, dnsmasq): one lease holds both.
+    std::string companion_of;
+};
+
+/// A process that the guardian started, leased by the calling task. Thread-safe.
 class GuardedProcess {
   public:
     GuardedProcess(GuardedProcess&&) noexcept;
     GuardedProcess& operator=(GuardedProcess&&) noexcept;
-    /// Kills it, unless kept.
+    /// Kills it, with its companions, unless kept.
     ~GuardedProcess();
 
+    const std::string& name() const;
     pid_t pid() const;
     ProcessId id() const;
     /// Readable when the process has ended (a real pidfd).
@@ -44,8 +70,17 @@ class GuardedProcess {
     /// Waits for the end. Throws TimeoutError.
     ExitStatus wait(const Deadline& deadline);
     void signal(int signal);
-    /// The process stays for the job's later tasks; this object lets go of it.
+    /// The process and its companions stay for the job's later tasks; this object and theirs let go of them.
     void keep();
+
+    /// After Guardian::adopt(): the descriptor that was held under \p name; nothing if there is none or it
+    /// was taken.
+    std::optional<UniqueFd> take_fd(const std::string& name);
+    /// After Guardian::adopt(): the companions, which are leased with it.
+    std::vector<GuardedProcess> take_companions();
+    /// Companions that have ended though the process may still need them, a sentence for each: "swtpm
+    /// (process 12), a companion of vm-1, was killed by SIGSEGV". Asked from the guardian.
+    std::vector<std::string> dead_companions();
 
   private:
     friend class Guardian;
@@ -67,17 +102,22 @@ class Guardian : public std::enable_shared_from_this<Guardian> {
                                              const std::filesystem::path& journal = {});
     ~Guardian();
 
-    /// Starts \p command under the name \p name (unique in the job). Standard input is /dev/null, standard
-    /// output and error go to \p output (a file or pipe, duplicated). Throws NotFoundError, SystemError,
-    /// Error.
+    /// Starts a process, which gets standard streams and its PassedFd::at and nothing else. Throws
+    /// NotFoundError, SystemError, Error; then nothing runs.
+    GuardedProcess start(const GuardedStart& what);
+    /// As above, without further descriptors.
     GuardedProcess start(const std::string& name, const Command& command, int output);
-    /// Leases the kept process \p name; nothing if there is none (any more).
+    /// Leases the kept process \p name, which is no companion, with its companions; nothing if there is none
+    /// (any more).
     std::optional<GuardedProcess> adopt(const std::string& name);
 
     /// Keeps the locked file \p lock (flock(2)) open until this task has left and its processes have ended,
     /// so that whoever waits for the lock finds what it protects free, however this task dies. The task's own
     /// release frees it at once. Throws Error.
     void hold(int lock);
+
+    /// How long answers are awaited (20 s, a machine under load in mind); for tests.
+    void set_patience(Seconds patience);
 
     /// The guardian that serves \p job_dir, if one runs. Its supervisor spares it when it sweeps its
     /// descendants.

@@ -2,6 +2,7 @@
 #include "runner/process/pipe.hpp"
 
 #include "runner/support/error.hpp"
+#include "runner/support/fault.hpp"
 #include "runner/support/file.hpp"
 
 #include <array>
@@ -12,8 +13,18 @@
 #include <unistd.h>
 
 namespace vt::process {
+namespace {
+
+void fail_if_injected(const char* what) {
+    if (const int error = fault::at(fault::Point::descriptor, what); error != 0) {
+        throw SystemError(std::string("cannot make ") + what, error);
+    }
+}
+
+}  // namespace
 
 Pipe Pipe::make() {
+    fail_if_injected("a pipe");
     std::array<int, 2> ends{};
     if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
         throw SystemError("cannot make a pipe", errno);
@@ -22,6 +33,7 @@ Pipe Pipe::make() {
 }
 
 UniqueFd open_null() {
+    fail_if_injected("/dev/null");
     UniqueFd fd(::open("/dev/null", O_RDWR | O_CLOEXEC));
     if (!fd) {
         throw SystemError("cannot open /dev/null", errno);
@@ -30,6 +42,7 @@ UniqueFd open_null() {
 }
 
 UniqueFd in_memory(const std::string& text) {
+    fail_if_injected("a file in memory");
     UniqueFd fd(::memfd_create("input", MFD_CLOEXEC));
     if (!fd) {
         throw SystemError("cannot make a file in memory", errno);
@@ -39,6 +52,15 @@ UniqueFd in_memory(const std::string& text) {
         throw SystemError("cannot rewind a file in memory", errno);
     }
     return fd;
+}
+
+UniqueFd duplicate_fd(int fd) {
+    fail_if_injected("a duplicate");
+    UniqueFd copy(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    if (!copy) {
+        throw SystemError("cannot duplicate a descriptor", errno);
+    }
+    return copy;
 }
 
 void set_non_blocking(int fd) {

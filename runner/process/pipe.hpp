@@ -24,6 +24,9 @@ UniqueFd open_null();
 /// A file without a name that holds \p text, to be read from its beginning. Throws SystemError.
 UniqueFd in_memory(const std::string& text);
 
+/// A duplicate of \p fd, closed at exec. Throws SystemError.
+UniqueFd duplicate_fd(int fd);
+
 /// Reads and writes of \p fd (-1: nothing) return instead of waiting.
 void set_non_blocking(int fd);
 

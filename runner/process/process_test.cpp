@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "runner/process/process.hpp"
 
+#include "runner/support/fault.hpp"
 #include "runner/support/file.hpp"
 #include "runner/support/journal.hpp"
 #include "runner/support/log.hpp"
 
+#include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <filesystem>
+#include <iterator>
 #include <thread>
 
 #include <doctest/doctest.h>
@@ -167,4 +171,41 @@ TEST_CASE_FIXTURE(Quiet, "descendants that were orphaned are found and killed, t
     CHECK(vt::ProcessId::of(spared.pid()).alive());
     CHECK(kill_descendants({spared.pid()}, soon()) == 0);
     ::prctl(PR_SET_CHILD_SUBREAPER, 0);
+}
+
+TEST_CASE_FIXTURE(Quiet, "a start of which any step fails leaves neither a child nor a descriptor") {
+    const auto open_fds = [] {
+        return std::distance(std::filesystem::directory_iterator("/proc/self/fd"),
+                             std::filesystem::directory_iterator());
+    };
+    CHECK(run(shell("true"), soon()).status.ok());
+    const auto before = open_fds();
+    for (const auto point :
+         {vt::fault::Point::spawn, vt::fault::Point::spawned, vt::fault::Point::descriptor}) {
+        // The first, the second, ... step of that kind fails, until there is none left that could.
+        for (int step = 0;; ++step) {
+            int seen = 0;
+            const vt::fault::Injected faults(
+                [&](auto at, auto) { return at == point && seen++ == step ? EMFILE : 0; });
+            bool failed = false;
+            try {
+                run(shell("exec sleep 50"), Deadline::after(Seconds(0)));
+            } catch (const vt::SystemError& error) {
+                CHECK(error.errnum() == EMFILE);
+                failed = true;
+            } catch (const vt::TimeoutError&) {
+            }
+            try {
+                const Child child(shell("exec sleep 50"), [](auto) {});
+            } catch (const vt::SystemError&) {
+            }
+            CHECK(open_fds() == before);
+            CHECK(::waitpid(-1, nullptr, WNOHANG) < 0);
+            CHECK(errno == ECHILD);
+            if (!failed) {
+                CHECK(step > 0);
+                break;
+            }
+        }
+    }
 }

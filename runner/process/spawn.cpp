@@ -2,6 +2,7 @@
 #include "runner/process/spawn.hpp"
 
 #include "runner/process/sweeper.hpp"
+#include "runner/support/fault.hpp"
 #include "runner/support/log.hpp"
 
 #include <cerrno>
@@ -166,6 +167,9 @@ ChildHandle spawn_here(const Command& command, std::vector<BoundFd> fds, const S
                         command.argv.front().find('/') == std::string::npos
                             ? fmt::format("on PATH, {}", path == nullptr ? "which is unset" : path)
                             : "that file"));
+    }
+    if (const int injected = fault::at(fault::Point::spawn, command.argv.front()); injected != 0) {
+        throw SystemError("cannot run " + command.argv.front(), injected);
     }
     const auto moved = move_clashing(fds);
     const Environment environment(command.environment, command.exact_environment);

@@ -164,14 +164,6 @@ class LoopSide : public std::enable_shared_from_this<LoopSide> {
     bool closed_ = false;
 };
 
-UniqueFd duplicate(int fd) {
-    UniqueFd copy(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
-    if (!copy) {
-        throw SystemError("cannot duplicate a descriptor", errno);
-    }
-    return copy;
-}
-
 /// Writes without SIGPIPE, which is the whole process's: pending before or not, it is as it was afterwards.
 class NoSigpipe {
   public:
@@ -231,7 +223,7 @@ struct Supervised::Impl {
         started = true;
         state->id = ProcessId::of(state->child.pid());
         state->input = std::move(in.write);
-        auto pidfd = duplicate(state->child.pidfd());
+        auto pidfd = duplicate_fd(state->child.pidfd());
         for (const int fd : {out.read.get(), err.read.get(), state->input.get()}) {
             set_non_blocking(fd);
         }

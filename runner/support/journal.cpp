@@ -2,6 +2,7 @@
 #include "runner/support/journal.hpp"
 
 #include "runner/support/error.hpp"
+#include "runner/support/fault.hpp"
 #include "runner/support/file.hpp"
 #include "runner/support/file_lock.hpp"
 #include "runner/support/journal_file.hpp"
@@ -121,6 +122,9 @@ struct Journal::Impl {
     void append(const std::string& line) {
         if (!fd) {
             make_file();
+        }
+        if (const int injected = fault::at(fault::Point::journal, line); injected != 0) {
+            throw SystemError("cannot write the journal " + path.string(), injected);
         }
         try {
             // A full disk may have taken half of a line, which must not spoil the next one.

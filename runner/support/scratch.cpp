@@ -2,10 +2,12 @@
 #include "runner/support/scratch.hpp"
 
 #include "runner/support/error.hpp"
+#include "runner/support/file.hpp"
 #include "runner/support/strings.hpp"
 
 #include <cerrno>
 #include <cstdio>
+#include <utility>
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -39,6 +41,37 @@ ScratchDirectory::~ScratchDirectory() {
     if (error) {
         entry_.abandon();
     }
+}
+
+JournalledDirectory::JournalledDirectory(const fs::path& journals, fs::path path)
+    : path_(fs::absolute(path)),
+      entry_(Journal::open(journals)->add({Resource::Kind::directory, path_.string(), {}, false})) {
+    make_private_directory(path_);
+}
+
+JournalledDirectory::JournalledDirectory(JournalledDirectory&& other) noexcept
+    : path_(std::exchange(other.path_, {})), entry_(std::move(other.entry_)) {}
+
+JournalledDirectory& JournalledDirectory::operator=(JournalledDirectory&& other) noexcept {
+    std::swap(path_, other.path_);
+    std::swap(entry_, other.entry_);
+    return *this;
+}
+
+JournalledDirectory::~JournalledDirectory() {
+    if (path_.empty()) {
+        return;
+    }
+    std::error_code error;
+    fs::remove_all(path_, error);
+    if (error) {
+        entry_.abandon();
+    }
+}
+
+void JournalledDirectory::hand_over() {
+    path_.clear();
+    entry_ = {};
 }
 
 ScratchFile::ScratchFile(const fs::path& journals, fs::path path)

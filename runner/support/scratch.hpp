@@ -31,6 +31,29 @@ class ScratchDirectory {
     JournalEntry entry_;
 };
 
+/// A new private directory at a path that its owner has chosen, removed with its content on destruction: also
+/// if the owner's next step throws.
+class JournalledDirectory {
+  public:
+    /// None.
+    JournalledDirectory() = default;
+    /// Makes \p path and its missing parents. Throws SystemError; then there is neither a directory nor a
+    /// line that tells of one.
+    JournalledDirectory(const std::filesystem::path& journals, std::filesystem::path path);
+    JournalledDirectory(JournalledDirectory&& other) noexcept;
+    JournalledDirectory& operator=(JournalledDirectory&& other) noexcept;
+    ~JournalledDirectory();
+
+    /// Empty for none.
+    const std::filesystem::path& path() const { return path_; }
+    /// The directory stays, and somebody else answers for it (the guardian, with the job's directory).
+    void hand_over();
+
+  private:
+    std::filesystem::path path_;
+    JournalEntry entry_;
+};
+
 /// The name under which a file is written before it takes its place: removed on destruction, unless it has
 /// been moved there.
 class ScratchFile {
