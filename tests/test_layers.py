@@ -20,6 +20,7 @@ LAYERS = (
     ("runner/session",),
     ("runner/monitor",),
     ("runner/storage", "runner/net"),
+    ("runner/harness/driver",),
     ("runner/caps",),
     ("runner/guest",),
     ("runner/vm",),
