@@ -19,5 +19,6 @@ PYBIND11_MODULE(_vt, module) {
     vt::python::bind_monitor(module);
     vt::python::bind_vm(module);
     vt::python::bind_env(module);
+    vt::python::bind_driver(module);
     vt::python::bind_context(module);
 }
