@@ -28,6 +28,7 @@ LAYERS = (
     ("runner/guest_build",),
     ("runner/assets",),
     ("runner/bootstrap",),
+    ("runner/harness/plan",),
     ("runner/native",),
     ("runner/nrunner",),
     ("runner/python",),
@@ -38,7 +39,7 @@ RANK = {folder: rank for rank, folders in enumerate(LAYERS) for folder in folder
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 
 # Tests are clients of the public APIs only.
-PUBLIC = ("runner/native/test_api.hpp",)
+PUBLIC = ("runner/native/plan_api.hpp", "runner/native/test_api.hpp")
 
 
 def layer_of(path):
