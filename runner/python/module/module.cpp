@@ -4,6 +4,7 @@
 /// are Python ones around these (virttest, aexpect), which add upstream's signatures; nothing but they should
 /// import `_vt`.
 #include "runner/python/module/bind.hpp"
+#include "runner/python/module/bind_plan.hpp"
 #include "runner/support/log.hpp"
 
 PYBIND11_MODULE(_vt, module) {
@@ -21,4 +22,5 @@ PYBIND11_MODULE(_vt, module) {
     vt::python::bind_env(module);
     vt::python::bind_driver(module);
     vt::python::bind_context(module);
+    vt::python::bind_plan(module);
 }
