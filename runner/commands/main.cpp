@@ -11,7 +11,7 @@
 #include "runner/commands/commands.hpp"
 #include "runner/support/error.hpp"
 #include "runner/support/printable.hpp"
-#include "runner/task/test_body.hpp"
+#include "runner/task/bodies.hpp"
 
 #include <csignal>
 #include <cstdlib>
@@ -80,7 +80,7 @@ int run_for_people(int argc, char** argv) {
 int run(int argc, char** argv) {
     const std::vector<std::string> words(argv + 1, argv + argc);
     if (const auto status =
-            vt::nrunner::run_protocol_command(argv[0], words, vt::runner_description(), vt::run_vt_test)) {
+            vt::nrunner::run_protocol_command(argv[0], words, vt::runner_description(), vt::run_body)) {
         return *status;
     }
     if (!words.empty() && words.front() == "guardian") {

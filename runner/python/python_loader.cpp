@@ -149,6 +149,11 @@ TestFunction load_test(const PythonTest& test) {
     return module().load_test(startup(), test);
 }
 
+void run_harness(const HarnessTest& test) {
+    log::debug("{} runs in the environment of {}", test.path.native(), startup().executable.native());
+    module().run_harness(startup(), test);
+}
+
 int run_script(const std::vector<std::string>& argv) {
     if (argv.empty())
         throw Error("no script was named: avocado-runner-vt python SCRIPT [ARG…]");

@@ -38,6 +38,18 @@ struct PythonTest {
 /// no usable interpreter.
 TestFunction load_test(const PythonTest& test);
 
+/// A test of a Python file that uses one of the harnesses.
+struct HarnessTest {
+    std::string kind;                  ///< of the runnable: "vt-plan", "vt-driver"
+    std::filesystem::path path;        ///< absolute
+    std::string selection;             ///< "Class.method", "Class"; empty: all
+    std::filesystem::path output_dir;  ///< where logs and pictures go
+    std::string prefer;                ///< whose modules: "own", "installed"
+};
+
+/// Runs \p test. What it raises comes out as the exception of the status table, as with load_test().
+void run_harness(const HarnessTest& test);
+
 /// Runs \p argv[0] as a script with the test modules importable, as `python3 SCRIPT ARG…` would.
 /// \return its exit status
 int run_script(const std::vector<std::string>& argv);

@@ -14,6 +14,7 @@
 #include "runner/support/install_dirs.hpp"
 #include "runner/support/log.hpp"
 #include "runner/support/strings.hpp"
+#include "runner/task/verdict.hpp"
 
 #include <array>
 
@@ -27,7 +28,6 @@ namespace {
 namespace fs = std::filesystem;
 using nrunner::BodyContext;
 using nrunner::Runnable;
-using nrunner::Status;
 using nrunner::TestResult;
 
 /// Room for "/vm-12345678/monitor-catch_monitor" and a little more in the path of a socket.
@@ -79,20 +79,6 @@ Resolved resolve(const Runnable& runnable, const RuntimeDirs& dirs) {
                 small->selection.data_dir};
     }
     return {fat_params(runnable), configured_data_dir(runnable)};
-}
-
-/// Python's numbers of levels; names are accepted too.
-void set_log_level(const Runnable& runnable) {
-    const auto level = runnable.setting("job.output.loglevel");
-    const auto name = level.is_string() ? level.get<std::string>() : std::string();
-    const int number = level.is_number() ? level.get<int>() : 0;
-    if (name == "ERROR" || name == "CRITICAL" || number >= 40) {
-        log::set_level(log::Level::error);
-    } else if (name == "WARNING" || name == "WARN" || number >= 30) {
-        log::set_level(log::Level::warning);
-    } else if (name == "INFO" || number >= 20) {
-        log::set_level(log::Level::info);
-    }
 }
 
 /// The identity under which things of this task's job are kept: Avocado's, or one of its own.
@@ -271,11 +257,6 @@ std::shared_ptr<JobTests> join_job(BodyContext& body, const TestContext& context
     const JobTest self{context.name, context.params.get("name"), context.id, ProcessId::of(::getppid())};
     // Not in context.vm.job_dir, which may be several jobs'.
     return std::make_shared<JobTests>(context.vm.dirs.job(job_identity(body.task())), self, body.job_owner());
-}
-
-TestResult to_result(const TestVerdict& verdict) {
-    const auto status = nrunner::status_from_name(test_status_name(verdict.status));
-    return {status.value_or(Status::error), verdict.reason, verdict.fail_class, verdict.traceback, {}};
 }
 
 TestVerdict run(BodyContext& body) {

@@ -12,6 +12,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "e2e")]
 
 from jobs import BUILD, VENV  # noqa: E402
+import harness_soak  # noqa: E402
 from soak import campaign, table  # noqa: E402
 
 pytestmark = pytest.mark.skipif(
@@ -40,3 +41,17 @@ def test_a_thousand_killed_jobs(capsys):
     """Other ones each time; VT_SOAK_SEED brings a run's again."""
     seed = os.environ.get("VT_SOAK_SEED", str(random.SystemRandom().randrange(10**6)))
     check(capsys, seed, fake=1000, real=100, bootstrap=50)
+
+
+def check_harnesses(seed, runs):
+    results = list(harness_soak.campaign(seed, runs))
+    assert not [row for row in results if row["complaints"]], f"seed {seed}"
+
+
+def test_a_sample_of_killed_plans_and_drivers():
+    check_harnesses("sample", 8)
+
+
+@pytest.mark.soak
+def test_three_hundred_killed_plans_and_drivers():
+    check_harnesses(os.environ.get("VT_SOAK_SEED", str(random.SystemRandom().randrange(10**6))), 300)

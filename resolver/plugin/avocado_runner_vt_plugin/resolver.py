@@ -14,6 +14,7 @@ from . import runner
 from .settings import Default
 
 KIND = "vt"
+KINDS = (KIND, "vt-plan", "vt-driver")
 
 
 class VTRunnable(Runnable):
@@ -46,7 +47,7 @@ class VTRunnable(Runnable):
     @staticmethod
     def pick_runner_module_from_entry_point_kind(kind):
         """What spawners run on other hosts. A real entry point would put a script on PATH that hides the binary."""
-        if kind == KIND:
+        if kind in KINDS:
             return f"{__package__}.remote"
         return Runnable.pick_runner_module_from_entry_point_kind(kind)
 

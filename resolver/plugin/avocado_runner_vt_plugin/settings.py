@@ -122,6 +122,13 @@ _SETTINGS = (
     ("vt.qemu", "defconfig", "yes", str, "Let QEMU read its own configuration files: yes, no"),
     ("vt.qemu", "malloc_perturb", "yes", str, "Let QEMU fill freed memory with garbage: yes, no"),
     ("vt.libvirt", "connect_uri", None, str, "URI of the hypervisor, such as qemu:///system"),
+    (
+        "vt.harness",
+        "prefer",
+        "own",
+        str,
+        "Whose flumotion and testplan a test gets that imports them: own, installed (where there is one)",
+    ),
     ("vt.debug", "no_cleanup", False, flag, "Leave temporary files and machines in place after a test"),
     ("plugins.vtjoblock", "dir", "/tmp", str, "Directory of the job locks, which must be writable"),
 )

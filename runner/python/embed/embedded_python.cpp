@@ -76,6 +76,15 @@ TestFunction load_in_process(const Startup& startup, const PythonTest& test) {
     };
 }
 
+void run_harness_in_process(const Startup& startup, const HarnessTest& test) {
+    need_interpreter(startup);
+    call_glue([&](const py::module_&) {
+        return py::module_::import("_vtglue.harness")
+            .attr("run")(test.kind, test.path.native(), test.selection, test.output_dir.native(),
+                         test.prefer);
+    });
+}
+
 int run_in_process(const Startup& startup, const std::vector<std::string>& argv) {
     start_interpreter(startup, argv, Stdio::buffered);
     return Py_RunMain();
@@ -84,5 +93,5 @@ int run_in_process(const Startup& startup, const std::vector<std::string>& argv)
 }  // namespace
 }  // namespace vt::python
 
-const vt::python::EmbeddedPython vt_embedded_python{&vt::python::load_in_process,
-                                                    &vt::python::run_in_process};
+const vt::python::EmbeddedPython vt_embedded_python{
+    &vt::python::load_in_process, &vt::python::run_harness_in_process, &vt::python::run_in_process};

@@ -20,6 +20,7 @@ struct Startup {
 /// The functions of libvtpython.so.
 struct EmbeddedPython {
     TestFunction (*load_test)(const Startup& startup, const PythonTest& test);
+    void (*run_harness)(const Startup& startup, const HarnessTest& test);
     int (*run_script)(const Startup& startup, const std::vector<std::string>& argv);
 };
 

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "runner/task/bodies.hpp"
+
+#include "runner/task/harness_body.hpp"
+#include "runner/task/test_body.hpp"
+
+namespace vt {
+
+nrunner::TestResult run_body(nrunner::BodyContext& body) {
+    const auto& kind = body.task().runnable.kind;
+    return kind == "vt-plan" || kind == "vt-driver" ? run_harness_test(body) : run_vt_test(body);
+}
+
+}  // namespace vt

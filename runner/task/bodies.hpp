@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/// \file
+/// Which body runs which kind of runnable.
+#pragma once
+
+#include "runner/nrunner/supervisor.hpp"
+
+namespace vt {
+
+/// Runs the body's runnable, whatever its kind: a test of virtual machines (`vt`, `avocado-vt`), or one that
+/// uses a harness (`vt-plan`, `vt-driver`). Called in the body's process.
+nrunner::TestResult run_body(nrunner::BodyContext& body);
+
+}  // namespace vt
