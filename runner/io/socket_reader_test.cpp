@@ -133,7 +133,7 @@ TEST_CASE("a poll set names its descriptors") {
     const auto none = polls.add(-1);
     const auto readable = polls.add(pair.ours.get());
     const auto writable = polls.add(pair.theirs.get(), POLLOUT);
-    polls.wait(0);
+    polls.wait_ms(0);
     CHECK(!polls.ready(none));
     CHECK(!polls.ready(readable));
     CHECK(polls.events(writable) == POLLOUT);
