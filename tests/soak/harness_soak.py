@@ -98,7 +98,9 @@ class Run:
     def attack(self, target, number):
         parts = Parts(self)
         named = {name: getattr(parts, name) for name in ("avocado", "supervisor", "body", "sweeper")}
-        victims = [pid for pids in named.values() for pid in pids] if target == "everything" else named[target]
+        # The sweeper is the last resort: with it and its supervisor gone in one moment nobody is left who could act.
+        everything = [pid for name in ("avocado", "supervisor", "body") for pid in named[name]]
+        victims = everything if target == "everything" else named[target]
         for pid in victims or named["avocado"]:
             try:
                 os.kill(pid, number)
