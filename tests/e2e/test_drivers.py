@@ -589,7 +589,7 @@ def test_the_guides_example_runs(tmp_path):
     file = tmp_path / "test_plan.py"
     file.write_text(blocks[0])
     done = subprocess.run(
-        ["/usr/bin/python3", file.name, "--runpath", str(tmp_path / "run")], cwd=tmp_path, capture_output=True, text=True,
+        ["/usr/bin/python3", file.name, "--stdout-style", "detailed", "--runpath", str(tmp_path / "run")], cwd=tmp_path, capture_output=True, text=True,
         env={**os.environ, "PYTHONPATH": str(MODULES)}, timeout=60, check=False,
     )
     assert done.returncode == 0, done.stderr
