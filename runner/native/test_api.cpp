@@ -8,6 +8,9 @@
 #include "runner/session/shell_session.hpp"
 #include "runner/support/log.hpp"
 #include "runner/support/strings.hpp"
+#include "runner/vm/errors.hpp"
+#include "runner/vm/qemu/qemu_vm.hpp"
+#include "runner/vm/qemu/verbs/devices.hpp"
 #include "runner/vm/vm.hpp"
 
 #include <nlohmann/json.hpp>
@@ -17,6 +20,15 @@ namespace {
 
 /// Avocado-VT's limit for monitor commands; block jobs may take long.
 constexpr Seconds qmp_timeout{900};
+
+/// The devices of \p vm. Throws VMDeviceError if its back end has no model of them.
+std::shared_ptr<qemu::Devices> devices_of(vt::Vm& vm) {
+    auto devices = qemu::devices_of(vm);
+    if (!devices) {
+        throw VMDeviceError(fmt::format("the devices of VM {} are not known to this kind of VM", vm.name()));
+    }
+    return devices;
+}
 
 }  // namespace
 
@@ -137,6 +149,41 @@ void Vm::copy_files_from(std::string_view guest, const std::filesystem::path& ho
 std::optional<pid_t> Vm::pid() const {
     const pid_t pid = impl_->get_pid();
     return pid > 0 ? std::optional(pid) : std::nullopt;
+}
+
+void Vm::plug_disk(std::string_view image, Seconds timeout) {
+    const auto devices = devices_of(*impl_);
+    const auto view = impl_->params().object_params(impl_->name());
+    devices->plug(devices->define_disk(std::string(image), view), Deadline::after(timeout));
+}
+
+void Vm::plug_nic(std::string_view nic, Seconds timeout) {
+    const auto devices = devices_of(*impl_);
+    const auto view = impl_->params().object_params(impl_->name());
+    devices->plug(devices->define_nic(std::string(nic), view), Deadline::after(timeout));
+}
+
+void Vm::unplug(std::string_view id, Seconds timeout) {
+    const auto devices = devices_of(*impl_);
+    const auto node = devices->find(std::string(id));
+    if (!node) {
+        throw VMDeviceError(fmt::format("VM {} has no device {}", impl_->name(), id));
+    }
+    devices->unplug(node, Deadline::after(timeout));
+}
+
+std::vector<std::string> Vm::device_ids() const {
+    std::vector<std::string> ids;
+    for (const auto& node : devices_of(*impl_)->nodes()) {
+        if (node->form != qemu::Form::option && node->form != qemu::Form::plain) {
+            ids.push_back(node->qid);
+        }
+    }
+    return ids;
+}
+
+std::vector<std::string> Vm::device_differences() {
+    return devices_of(*impl_)->differences(Deadline::after(qmp_timeout));
 }
 
 // Env

@@ -115,6 +115,19 @@ class Vm {
     /// Process id of the emulator.
     std::optional<pid_t> pid() const;
 
+    /// Plugs a disk or network card of the parameters into the running machine: one that was not there at the
+    /// start (boot_drive = no, or in no list). Throws HotplugError with the emulator's words, AddressError if
+    /// no place is free.
+    void plug_disk(std::string_view image, Seconds timeout = Seconds(60));
+    void plug_nic(std::string_view nic, Seconds timeout = Seconds(60));
+    /// Unplugs a device with its back ends and awaits the end. Throws UnplugRefusedError if the guest
+    /// refuses, UnplugTimeoutError if it says nothing, UnplugError, vt::Error if there is no such device.
+    void unplug(std::string_view id, Seconds timeout = Seconds(30));
+    /// Ids of the machine's devices and back ends.
+    std::vector<std::string> device_ids() const;
+    /// What differs between the model of the machine and the emulator, a sentence each; empty: nothing.
+    std::vector<std::string> device_differences();
+
     /// The runner's object, for what this API does not cover yet (no promise about its shape).
     const std::shared_ptr<vt::Vm>& impl() const { return impl_; }
 

@@ -11,6 +11,7 @@
 #include "runner/support/unique_fd.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <random>
 
 #include <fcntl.h>
@@ -194,6 +195,39 @@ ImageInfo Image::info(bool shared) const {
     return info;
 }
 
+namespace {
+
+/// The directory that \p image's name was read from.
+fs::path base_of(const Image& image, const Params& params) {
+    fs::path base = image.path();
+    for (const auto& part : fs::path(params.get("image_name"))) {
+        base = part == "/" ? base : base.parent_path();
+    }
+    return base;
+}
+
+/// The image that \p image lies over by `image_chain`, which goes from the lowest one up.
+std::optional<Image> image_below(const Image& image, const Params& params) {
+    const auto chain = params.objects("image_chain");
+    const auto own = std::find(chain.begin(), chain.end(), image.name());
+    if (own == chain.end() || own == chain.begin()) {
+        return std::nullopt;
+    }
+    const auto& name = *std::prev(own);
+    const Params view = params.object_params(name);
+    // Relative names start where the image's own does.
+    const auto below = Image::from_params(view, name, base_of(image, params));
+    if (below.path() == image.path()) {
+        throw BadParam(
+            "image_chain", params.get("image_chain"),
+            fmt::format("images of different files, but {0} and {1} are both {2}; set image_name_{0}", name,
+                        image.name(), image.path().native()));
+    }
+    return below;
+}
+
+}  // namespace
+
 void Image::create(const Deadline& deadline) const {
     std::error_code error;
     fs::create_directories(path_.parent_path(), error);
@@ -203,7 +237,19 @@ void Image::create(const Deadline& deadline) const {
     }
     if (const auto base = params_.get("base_image"); !base.empty()) {
         throw ImageError(
-            fmt::format("image {} has base_image = {}: chains of images are not supported yet", name_, base));
+            fmt::format("image {} has base_image = {}, which is not supported; name both in image_chain, the "
+                        "lower one first",
+                        name_, base));
+    }
+    const auto below = image_below(*this, params_);
+    if (below) {
+        if (!below->exists()) {
+            throw ImageError(
+                fmt::format("image {} cannot be created: {}, which is below it in image_chain, is not there",
+                            name_, below->path().native()));
+        }
+        arguments.insert(arguments.end(),
+                         {"-b", fs::absolute(below->path()).native(), "-F", below->format()});
     }
     // An image that failed half-way must not look like one: it gets its name when it is whole.
     std::optional<ScratchFile> part;
@@ -211,10 +257,12 @@ void Image::create(const Deadline& deadline) const {
         part.emplace(RuntimeDirs::make().journal(), path_.native() + ".part");
     }
     arguments.push_back(part ? part->path() : path_);
-    if (size_.empty()) {
+    if (size_.empty() && !below) {
         throw ImageError(fmt::format("image {} cannot be created without image_size", name_));
     }
-    arguments.push_back(size_);
+    if (!size_.empty()) {
+        arguments.push_back(size_);
+    }
     const auto done = run_qemu_img(params_, std::move(arguments), deadline);
     if (!done.status.ok()) {
         throw ImageError(fmt::format("image {} could not be created as {} ({}, {}): {}", name_,

@@ -119,6 +119,30 @@ TEST_CASE("create, back up, damage, check, restore, remove") {
     CHECK(kept == 2);
 }
 
+TEST_CASE("an image of a chain lies over the one before it") {
+    if (!have_qemu_img()) {
+        return;
+    }
+    DataDir data;
+    data.params = Params{{"image_name_base", "images/base"},
+                         {"image_size_base", "8M"},
+                         {"image_name_top", "images/top"},
+                         {"image_format", "qcow2"},
+                         {"image_chain", "base top"}};
+    const auto image = [&](const char* name) {
+        return Image::from_params(data.params.object_params(name), name, data.dir.path());
+    };
+    CHECK_THROWS_WITH_AS(image("top").create(DataDir::soon()), doctest::Contains("images/base.qcow2"),
+                         ImageError);
+    image("base").create(DataDir::soon());
+    image("top").create(DataDir::soon());
+    CHECK(image("top").info().backing_file == image("base").path().native());
+    CHECK(image("top").info().virtual_size == std::uint64_t{8} << 20);
+    data.params.set("image_name_top", "images/base");
+    CHECK_THROWS_WITH_AS(image("top").create(DataDir::soon()), doctest::Contains("image_name_base"),
+                         BadParam);
+}
+
 TEST_CASE("copies stay sparse and keep the mode") {
     DataDir data;
     data.params.set("image_format", "raw");

@@ -16,9 +16,9 @@ BAD = {
     "qemu_no_program": ("ERROR", r"QEMU \(/etc/passwd\) is not there; install .*"),
     "qemu_ends_at_once": (
         "ERROR",
-        r"VM avocado-vt-vm1: QEMU \(pid \d+\) ended with exit status 0, without a word on its standard error",
+        r"VM avocado-vt-vm1: .*/true ended before it could be asked what it can do \(exit status 0\); .*--vt-qemu-bin",
     ),
-    "qemu_never_answers": ("ERROR", r"QEMU did not make its socket .* within 2 s"),
+    "qemu_never_answers": ("ERROR", r"VM avocado-vt-vm1: .*/qemu-that-hangs did not answer within 2 s when asked .*"),
     "qemu_refuses_option": ("ERROR", QEMU_SAID + "-nonsense: invalid option"),
     "extra_params_unfinished": ("ERROR", r"a quote ' is not closed in .*"),
     "image_missing": ("ERROR", r"the file .*/images/nowhere\.qcow2 of image image1 is missing; .*vt-bootstrap.*"),

@@ -2,8 +2,11 @@
 #include "runner/monitor/human.hpp"
 #include "runner/monitor/qmp.hpp"
 #include "runner/python/module/bind.hpp"
+#include "runner/python/module/bind_devices.hpp"
 #include "runner/python/module/convert.hpp"
 #include "runner/session/shell_session.hpp"
+#include "runner/vm/qemu/qemu_vm.hpp"
+#include "runner/vm/qemu/verbs/devices.hpp"
 #include "runner/vm/vm.hpp"
 
 #include <filesystem>
@@ -90,6 +93,7 @@ void bind_access(py::class_<Vm, std::shared_ptr<Vm>>& vm) {
 }  // namespace
 
 void bind_vm(py::module_& module) {
+    bind_devices(module);
     py::class_<Vm, std::shared_ptr<Vm>> vm(module, "Vm");
     bind_life(vm);
     bind_access(vm);
@@ -104,6 +108,7 @@ void bind_vm(py::module_& module) {
         .def("monitor", &Vm::monitor, py::return_value_policy::reference_internal, NoGil())
         .def("qmp_monitor", &Vm::qmp_monitor, py::return_value_policy::reference_internal, NoGil())
         .def("human_monitor", &Vm::human_monitor, py::return_value_policy::reference_internal, NoGil())
+        .def("devices", &qemu::devices_of, NoGil())
         .def("get_pid", &Vm::get_pid)
         .def("vnc_port", &Vm::vnc_port)
         .def("serial_log",

@@ -343,31 +343,4 @@ std::string QemuVm::command_line() const {
     return shell_quote(running().argv);
 }
 
-bool QemuVm::needs_restart(const Params& params) {
-    if (!running_) {
-        return true;
-    }
-    try {
-        auto machine = MachineSpec::from_params(params, name_, context_.data_dir);
-        if (machine.monitors.size() + 1 == running().machine.monitors.size()) {
-            machine.monitors.push_back(running().machine.monitors.back());  // the one that the runner added
-        }
-        for (const auto& nic : machine.nics) {
-            if (running().placement.taps.contains(nic.name)) {
-                continue;
-            }
-            const auto ports = running().placement.forwarded.find(nic.name);
-            for (const auto& [redir, port] : nic.redirs) {
-                if (ports == running().placement.forwarded.end() || !ports->second.contains(redir)) {
-                    return true;
-                }
-            }
-        }
-        return qemu::command_line(machine, running().placement) != running().argv;
-    } catch (const Error& error) {
-        log::debug("VM {} must start anew: {}", name_, error.what());
-        return true;
-    }
-}
-
 }  // namespace vt::qemu

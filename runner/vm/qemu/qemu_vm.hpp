@@ -18,6 +18,12 @@ namespace vt::qemu {
 /// A VM that is not started yet.
 std::shared_ptr<Vm> make_vm(const std::string& name, const Params& params, const VmContext& context);
 
+class Devices;
+
+/// The devices of a running machine; nothing for a VM of another back end, which has no model of them. Throws
+/// VMDeadError.
+std::shared_ptr<Devices> devices_of(Vm& vm);
+
 /// The running VM that \p state (Vm::state()) tells of, leased from the guardian; nothing if it is gone or
 /// the state is damaged (logged).
 std::shared_ptr<Vm> adopt_vm(const std::string& name, const Params& params, const std::string& state,

@@ -4,6 +4,7 @@
 /// logging in, controlling, stopping.
 #pragma once
 
+#include "runner/caps/capabilities.hpp"
 #include "runner/guest/guest_watch.hpp"
 #include "runner/io/log_watch.hpp"
 #include "runner/monitor/human.hpp"
@@ -15,9 +16,10 @@
 #include "runner/session/timestamped_log.hpp"
 #include "runner/sharing/ports.hpp"
 #include "runner/support/journal.hpp"
-#include "runner/vm/qemu/command_line.hpp"
+#include "runner/vm/qemu/build/machine_spec.hpp"
+#include "runner/vm/qemu/build/placement.hpp"
 #include "runner/vm/qemu/launch.hpp"
-#include "runner/vm/qemu/machine.hpp"
+#include "runner/vm/qemu/verbs/devices.hpp"
 #include "runner/vm/vm.hpp"
 
 #include <atomic>
@@ -38,6 +40,8 @@ struct Running {
     std::filesystem::path log;
     MachineSpec machine;
     Placement placement;
+    Capabilities caps;
+    std::shared_ptr<Devices> devices;  ///< what is in it, where
     std::vector<std::string> argv;
     std::vector<PortLease> leases;
     std::shared_ptr<GuestWatch> watch = std::make_shared<GuestWatch>();
@@ -52,6 +56,15 @@ struct Running {
     bool shut_us_out = false;  ///< a wait for a login has failed
     /// Somebody logged in since the guest last started: it is there, and its server needs no watching.
     std::shared_ptr<std::atomic<bool>> answers = std::make_shared<std::atomic<bool>>(false);
+
+    Running() = default;
+    ~Running() {
+        if (devices) {
+            devices->detach();  // a test may hold it for longer
+        }
+    }
+    Running(const Running&) = delete;
+    Running& operator=(const Running&) = delete;
 };
 
 class QemuVm final : public Vm {
@@ -114,6 +127,7 @@ class QemuVm final : public Vm {
     std::string command_line() const override;
     bool needs_restart(const Params& params) override;
     std::string state() const override;
+    std::shared_ptr<Devices> devices() { return running().devices; }
 
     /// Leases and connects the machine that \p state tells of; false if it is gone.
     bool adopt(const nlohmann::json& state);
@@ -131,7 +145,7 @@ class QemuVm final : public Vm {
     void require_images(const MachineSpec& machine) const;
     void make_instance();
     void answer_for_instance();
-    std::unique_ptr<Running> prepare();
+    std::unique_ptr<Running> prepare(const Deadline& deadline);
     void place_network(Running& run) const;
     void place_overlays(Running& run) const;
     void launch(Running& run);

@@ -8,8 +8,10 @@
 #include "runner/support/file.hpp"
 #include "runner/support/log.hpp"
 #include "runner/support/strings.hpp"
+#include "runner/vm/qemu/build/builder.hpp"
 #include "runner/vm/qemu/qemu_vm.hpp"
 #include "runner/vm/qemu/qemu_vm_impl.hpp"
+#include "runner/vm/qemu/wire/wire.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -27,6 +29,7 @@ namespace {
 constexpr const char* own_monitor = "runner";  ///< made where the parameters name no QMP monitor
 constexpr std::uint16_t first_port = 5000, last_port = 5899;  ///< of redirections, as Avocado-VT chooses them
 constexpr int port_tries = 4;
+constexpr int record_version = 1;  ///< of what state() writes
 
 bool has_qmp(const MachineSpec& machine) {
     return std::any_of(machine.monitors.begin(), machine.monitors.end(), [](const auto& m) { return m.qmp; });
@@ -48,6 +51,32 @@ void pass_event(GuestWatch& watch, const QmpEvent& event) {
     } else if (event.name() == "RESUME") {
         watch.resumed();
     }
+}
+
+/// The whole command: what stands before QEMU, QEMU, the model, what the parameters add as it stands.
+std::vector<std::string> argv_of_machine(const MachineSpec& spec, const Machine& model,
+                                         const Capabilities& caps) {
+    std::vector<std::string> words = spec.command_prefix;
+    words.push_back(spec.qemu_binary);
+    for (auto& word : argv(model, caps, spec.extra_params)) {
+        words.push_back(std::move(word));
+    }
+    words.insert(words.end(), spec.extra_params.begin(), spec.extra_params.end());
+    return words;
+}
+
+/// The machine of the parameters, with a monitor of our own where they name no QMP monitor.
+MachineSpec spec_of(const Params& params, const std::string& name, const fs::path& data_dir) {
+    auto spec = MachineSpec::from_params(params, name, data_dir);
+    if (!has_qmp(spec)) {
+        spec.monitors.push_back({own_monitor, true});
+    }
+    return spec;
+}
+
+std::string first_qmp(const MachineSpec& spec) {
+    return std::find_if(spec.monitors.begin(), spec.monitors.end(), [](const auto& m) { return m.qmp; })
+        ->name;
 }
 
 bool port_was_taken(std::string_view output) {
@@ -155,10 +184,10 @@ void QemuVm::place_overlays(Running& run) const {
     }
 }
 
-std::unique_ptr<Running> QemuVm::prepare() {
+std::unique_ptr<Running> QemuVm::prepare(const Deadline& deadline) {
     auto run = std::make_unique<Running>();
     MachineSpec& machine = run->machine;
-    machine = MachineSpec::from_params(params_, name_, context_.data_dir);
+    machine = spec_of(params_, name_, context_.data_dir);
     require_images(machine);
     const auto qemu = process::find_program(machine.qemu_binary);
     if (!qemu) {
@@ -167,12 +196,13 @@ std::unique_ptr<Running> QemuVm::prepare() {
                         "name it by --vt-qemu-bin",
                         machine.qemu_binary));
     }
-    if (!has_qmp(machine)) {
-        machine.monitors.push_back({own_monitor, true});
+    try {
+        run->caps = Capabilities::of(*qemu, user_cache_dir(context_.dirs),
+                                     std::min(deadline.remaining(), Seconds{60}));
+    } catch (const CapabilitiesError& error) {
+        throw VMCreateError(fmt::format("VM {}: {}", name_, error.what()));
     }
-    run->main_monitor = std::find_if(machine.monitors.begin(), machine.monitors.end(), [](const auto& m) {
-                            return m.qmp;
-                        })->name;
+    run->main_monitor = first_qmp(machine);
     for (const auto& nic : machine.nics) {
         if (nic.mac.empty() && !macs_.contains(nic.name)) {
             macs_[nic.name] = MacAddress::random().text;
@@ -195,7 +225,10 @@ void QemuVm::launch(Running& run) {
     run.placement.instance_dir = instance_dir_;
     place_network(run);
     place_overlays(run);
-    run.argv = qemu::command_line(run.machine, run.placement);
+    auto model = build_machine(run.machine, run.placement, run.caps);
+    run.argv = argv_of_machine(run.machine, model, run.caps);
+    run.devices = std::make_shared<Devices>(std::move(model), run.caps, run.machine, run.placement, name_,
+                                            context_.data_dir);
     process::Command command;
     command.argv = run.argv;
     command.environment = run.machine.environment;
@@ -234,6 +267,7 @@ void QemuVm::watch(Running& run) {
         }
         pass_event(*watch, event);
     });
+    run.devices->attach(monitor);
     monitor.on_closed([watch](const std::string& reason) { watch->monitor_lost(reason); });
 }
 
@@ -293,7 +327,7 @@ void QemuVm::throw_create_error(const std::string& what, const std::string& outp
 /// True if it runs; false if a port was taken between our look and QEMU's and there are tries left.
 bool QemuVm::start_once(const Deadline& deadline, bool last_try) {
     make_instance();
-    auto run = prepare();
+    auto run = prepare(deadline);
     try {
         launch(*run);
         connect(*run, deadline);
@@ -355,6 +389,8 @@ std::string QemuVm::state() const {
                            {"log", run.log.native()},
                            {"kvm", run.placement.kvm},
                            {"command_line", run.argv},
+                           {"version", record_version},
+                           {"machine", run.devices->machine().to_json()},
                            {"uuid", uuid_},
                            {"macs", macs_},
                            {"forwarded", run.placement.forwarded},
@@ -371,7 +407,47 @@ std::string QemuVm::state() const {
     return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
+bool QemuVm::needs_restart(const Params& params) {
+    if (!running_) {
+        return true;
+    }
+    const Running& run = running();
+    try {
+        const auto spec = spec_of(params, name_, context_.data_dir);
+        for (const auto& nic : spec.nics) {
+            if (run.placement.taps.contains(nic.name)) {
+                continue;
+            }
+            const auto ports = run.placement.forwarded.find(nic.name);
+            for (const auto& [redir, port] : nic.redirs) {
+                if (ports == run.placement.forwarded.end() || !ports->second.contains(redir)) {
+                    log::debug("VM {} must start anew: port {} of {} is not forwarded", name_, port,
+                               nic.name);
+                    return true;
+                }
+            }
+        }
+        const auto wanted = build_machine(spec, run.placement, run.caps);
+        auto difference = run.devices->machine().difference(wanted);
+        if (!difference && (spec.qemu_binary != run.machine.qemu_binary ||
+                            spec.command_prefix != run.machine.command_prefix ||
+                            spec.extra_params != run.machine.extra_params)) {
+            difference = "the program or its extra arguments would be others";
+        }
+        if (difference) {
+            log::debug("VM {} must start anew: {}", name_, *difference);
+        }
+        return difference.has_value();
+    } catch (const Error& error) {
+        log::debug("VM {} must start anew: {}", name_, error.what());
+        return true;
+    }
+}
+
 bool QemuVm::adopt(const nlohmann::json& state) {
+    if (state.value("version", 0) != record_version) {
+        throw VMError(fmt::format("VM {} was left by another version of this program", name_));
+    }
     auto process = context_.guardian->adopt(state.at("process").get<std::string>());
     if (!process) {
         return false;
@@ -390,14 +466,9 @@ bool QemuVm::adopt(const nlohmann::json& state) {
         pairs.emplace_back(pair.at(0).get<std::string>(), pair.at(1).get<std::string>());
     }
     params_ = Params(pairs);
-    run->machine = MachineSpec::from_params(params_, name_, context_.data_dir);
-    if (!has_qmp(run->machine)) {
-        run->machine.monitors.push_back({own_monitor, true});
-    }
-    run->main_monitor =
-        std::find_if(run->machine.monitors.begin(), run->machine.monitors.end(), [](const auto& m) {
-            return m.qmp;
-        })->name;
+    run->machine = spec_of(params_, name_, context_.data_dir);
+    run->main_monitor = first_qmp(run->machine);
+    run->caps = Capabilities::of(run->machine.qemu_binary, user_cache_dir(context_.dirs));
     Placement& placement = run->placement;
     placement.instance_dir = instance_dir_;
     placement.kvm = state.at("kvm").get<bool>();
@@ -415,7 +486,13 @@ bool QemuVm::adopt(const nlohmann::json& state) {
     run->argv = state.at("command_line").get<std::vector<std::string>>();
     run->let_us_in = state.at("let_us_in").get<bool>();
     *run->answers = run->let_us_in;
+    run->devices = std::make_shared<Devices>(Machine::from_json(state.at("machine"), run->caps), run->caps,
+                                             run->machine, placement, name_, context_.data_dir);
     connect(*run, Deadline::after(Seconds{10}));
+    const auto differences = run->devices->differences(Deadline::after(Seconds{20}));
+    if (!differences.empty()) {
+        throw VMError(fmt::format("it is not the machine that was left: {}", join(differences, "; ")));
+    }
     running_ = std::move(run);
     answer_for_instance();
     log::info("VM {} (pid {}), left by an earlier test of this job, goes on", name_, get_pid());
@@ -424,6 +501,11 @@ bool QemuVm::adopt(const nlohmann::json& state) {
 
 std::shared_ptr<Vm> make_vm(const std::string& name, const Params& params, const VmContext& context) {
     return std::make_shared<QemuVm>(name, params, context);
+}
+
+std::shared_ptr<Devices> devices_of(Vm& vm) {
+    auto* machine = dynamic_cast<QemuVm*>(&vm);
+    return machine == nullptr ? nullptr : machine->devices();
 }
 
 std::shared_ptr<Vm> adopt_vm(const std::string& name, const Params& params, const std::string& state,

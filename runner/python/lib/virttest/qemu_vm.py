@@ -4,6 +4,7 @@
 from aexpect import remote
 from aexpect.client import RemoteSession
 from virttest import qemu_monitor, utils_params
+from virttest.qemu_devices import qcontainer
 
 
 class VM:
@@ -216,6 +217,15 @@ class VM:
         """Copies files and directories out of the guest."""
         self._no_other_user(username, password)
         self._core.copy_files_from(guest_path, host_path, self._nic_index(nic_index), timeout)
+
+    @property
+    def devices(self):
+        """The devices of the running machine."""
+        core = self._core.devices()
+        known = self.__dict__.get("_devices")
+        if known is None or known._core is not core:
+            known = self._devices = qcontainer.DevContainer(core)
+        return known
 
     @property
     def monitors(self):

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "runner/support/strings.hpp"
 #include "runner/vm/errors.hpp"
-#include "runner/vm/qemu/machine.hpp"
+#include "runner/vm/qemu/build/machine_spec.hpp"
 
 #include <fmt/core.h>
 
@@ -49,6 +49,8 @@ void set_bus(Drive& drive, const std::string& format, const Params& params) {
     } else if (format == "usb1" || format == "usb2" || format == "usb3" || format == "usb-storage") {
         device(DriveBus::usb, "usb-storage", "usb-storage");
         drive.usb_kind = format == "usb-storage" ? "usb2" : format;
+    } else if (format == "nvme") {
+        device(DriveBus::nvme, "nvme", "nvme");
     } else if (format == "floppy") {
         device(DriveBus::floppy, "floppy", "floppy");
     } else if (format == "sd") {
@@ -71,6 +73,14 @@ void read_common(Drive& drive, const Params& view) {
     drive.index = optional_number(view, "drive_index");
     drive.boot_index = optional_number(view, "bootindex");
     drive.device_properties = view.get("blk_extra_params");
+    drive.iothread = view.get("image_iothread");
+    drive.throttle_group = view.get("image_throttle_group");
+    drive.copy_on_read = view.get_boolean("image_copy_on_read");
+    drive.pci_bus = view.get("pci_bus") == "pci.0" ? "" : view.get("pci_bus");
+    drive.pci_addr = view.get("drive_pci_addr");
+    drive.unit = optional_number(view, "drive_unit");
+    drive.scsi_id = optional_number(view, "drive_scsiid");
+    drive.lun = optional_number(view, "drive_lun");
     for (const auto& [value, key, choices] :
          {std::tuple{drive.cache, "drive_cache", " none writeback writethrough directsync unsafe "},
           std::tuple{drive.aio, "image_aio", " threads native io_uring "}}) {
@@ -184,6 +194,8 @@ Nic nic_from_params(const Params& view, const std::string& name, bool first) {
     nic.romfile = view.get("romfile");
     nic.vhost = view.get("vhost");
     nic.device_properties = view.get("nic_extra_params");
+    nic.pci_bus = view.get("pci_bus") == "pci.0" ? "" : view.get("pci_bus");
+    nic.pci_addr = view.get("nic_pci_addr");
     nic.netdev_properties = view.get("netdev_extra_params");
     return nic;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "runner/vm/qemu/machine.hpp"
+#include "runner/vm/qemu/build/machine_spec.hpp"
 
 #include "runner/vm/errors.hpp"
 

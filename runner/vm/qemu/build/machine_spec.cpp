@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "runner/vm/qemu/machine.hpp"
+#include "runner/vm/qemu/build/machine_spec.hpp"
 
 #include "runner/support/strings.hpp"
 #include "runner/vm/errors.hpp"
@@ -85,6 +85,12 @@ Smp smp_from_params(const Params& params) {
                         smp.cpus, smp.sockets, smp.cores, smp.threads, smp.maxcpus));
     }
     return smp;
+}
+
+/// `pci_bus`, where "pci.0" stands for the machine's own.
+std::string bus_of(const Params& view) {
+    const auto bus = view.get("pci_bus");
+    return bus == "pci.0" ? std::string() : bus;
 }
 
 std::vector<Serial> serials_from_params(const Params& params) {
@@ -241,6 +247,12 @@ void read_firmware(const Params& params, const std::filesystem::path& data_dir, 
     spec.vmcoreinfo = yes(params, "vmcoreinfo");
     spec.isa_debug_exit = yes(params, "isa_debugexit");
     spec.pcie_root_ports = positive(params, "pcie_extra_root_port", 0);
+    spec.root_port_properties = params.get("pcie_root_port_params");
+    spec.pci_bridge = spec.q35();
+    for (const auto& name : params.objects("pci_controllers")) {
+        const Params view = params.object_params(name);
+        spec.pci_controllers.push_back({name, view.get("type", "pcie-root-port"), bus_of(view)});
+    }
     if (yes(params, "enable_pvpanic")) {
         spec.pvpanic = Pvpanic{params.get("ioport_pvpanic"), params.get("events_pvpanic")};
     }
@@ -288,10 +300,16 @@ MachineSpec MachineSpec::from_params(const Params& all_params, const std::string
         spec.machine_type = "pc";
     }
     spec.machine_properties = params.get("machine_type_extra_params");
+    spec.mmio = machine.find("-mmio:") != std::string::npos || spec.machine_type == "microvm";
     read_processor(params, spec);
     read_firmware(params, data_dir, spec);
     read_process(params, spec);
     read_usb(params, spec);
+    spec.memory_devices = memory_devices_from_params(params);
+    spec.numa = numa_from_params(params);
+    spec.throttle_groups = throttle_groups_from_params(params);
+    spec.iothreads = iothreads_from_params(params);
+    spec.iothread_scheme = params.get("iothread_scheme");
     spec.drives = drives_from_params(params, data_dir);
     spec.nics = nics_from_params(params);
     spec.serials = serials_from_params(params);

@@ -4,7 +4,7 @@
 ///
 /// Pure: no host is asked and nothing allocated, so the same parameters give the same description anywhere.
 /// What only a start can know (ports, sockets, the accelerator, file descriptors) is in Placement, which
-/// command_line() joins with it. The parameters' names and defaults are Avocado-VT's. A value that makes no
+/// build_machine() joins with it. The parameters' names and defaults are Avocado-VT's. A value that makes no
 /// sense is refused by a BadParam that names it; `extra_params` takes what has no parameter of its own.
 #pragma once
 
@@ -20,7 +20,7 @@
 namespace vt::qemu {
 
 /// How a disk or CD is attached.
-enum class DriveBus { virtio_blk, ide, ahci, scsi, usb, floppy, sd };
+enum class DriveBus { virtio_blk, ide, ahci, scsi, usb, floppy, sd, nvme };
 
 /// A disk, CD or floppy. Texts that are empty stand for QEMU's default.
 struct Drive {
@@ -39,6 +39,11 @@ struct Drive {
     std::string aio;          ///< threads, native, io_uring
     std::string rerror, werror, serial, discard, detect_zeroes;
     std::optional<std::int64_t> boot_index, index;
+    std::string pci_bus, pci_addr;  ///< where its PCI device is to sit; empty: anywhere
+    std::optional<std::int64_t> unit, scsi_id, lun;
+    std::string iothread;        ///< id, or "auto" for one of the machine's; empty: QEMU's main loop
+    std::string throttle_group;  ///< whose limits it shares
+    bool copy_on_read = false;
     std::string device_properties;  ///< `blk_extra_params`, appended to the device as written
 };
 
@@ -53,6 +58,7 @@ struct Nic {
     std::map<std::string, std::uint16_t> redirs;  ///< name in `redirs` → port of the guest
     std::optional<std::int64_t> queues, boot_index;
     std::string tftp, bootfile, romfile, vhost;
+    std::string pci_bus, pci_addr;                     ///< where it is to sit; empty: anywhere
     std::string device_properties, netdev_properties;  ///< appended as written
 };
 
@@ -71,6 +77,37 @@ struct MonitorPort {
 struct Rng {
     std::string name, backend;
     std::string backend_properties, device_properties;  ///< "filename=/dev/urandom", "max-bytes=…,period=…"
+};
+
+/// Memory in a slot of its own (`mem_devs`): a back end, and unless `use_mem` says no, a device in front of
+/// it.
+struct MemoryDevice {
+    std::string name, backend;
+    std::vector<std::pair<std::string, std::string>> backend_properties;  ///< size, mem-path, …
+    std::string device;  ///< pc-dimm, nvdimm, virtio-mem-pci; empty: the back end alone
+    std::vector<std::pair<std::string, std::string>> device_properties;
+};
+
+/// A NUMA node of the guest (`guest_numa_nodes`); texts that are empty stand for QEMU's default.
+struct NumaNode {
+    std::string id, memory, memdev, cpus, initiator;
+    std::vector<std::pair<std::string, std::string>> distances;  ///< to node id → distance
+};
+
+/// Limits that several disks share (`throttle_groups`).
+struct ThrottleGroup {
+    std::string name;
+    std::vector<std::pair<std::string, std::int64_t>> limits;  ///< iops-total, …
+};
+
+/// A thread for disks (`iothreads`).
+struct IoThread {
+    std::string name, poll_max_ns;
+};
+
+/// A PCI bridge, root port or the like (`pci_controllers`).
+struct PciController {
+    std::string name, type, bus;
 };
 
 struct UsbController {
@@ -161,6 +198,15 @@ struct MachineSpec {
     bool vmcoreinfo = false;
     bool isa_debug_exit = false;
     std::int64_t pcie_root_ports = 0;
+    std::string root_port_properties;  ///< of every root port, as written
+    bool pci_bridge = false;           ///< conventional cards can be plugged into a machine with PCI Express
+    std::vector<PciController> pci_controllers;
+    std::vector<MemoryDevice> memory_devices;
+    std::vector<NumaNode> numa;
+    std::vector<ThrottleGroup> throttle_groups;
+    std::vector<IoThread> iothreads;
+    std::string iothread_scheme;  ///< roundrobin, oto (one to one), rhv (one for all), or nothing
+    bool mmio = false;            ///< virtio devices are no PCI devices
     std::map<std::string, std::string> environment;  ///< of QEMU's process
 
     bool q35() const { return machine_type.find("q35") != std::string::npos; }
@@ -177,6 +223,14 @@ std::vector<Drive> drives_from_params(const Params& params, const std::filesyste
 
 /// The network cards; part of MachineSpec::from_params().
 std::vector<Nic> nics_from_params(const Params& params);
+
+/// The `mem_devs`; part of MachineSpec::from_params().
+std::vector<MemoryDevice> memory_devices_from_params(const Params& params);
+
+/// NUMA nodes, throttle groups, IO threads; parts of MachineSpec::from_params().
+std::vector<NumaNode> numa_from_params(const Params& params);
+std::vector<ThrottleGroup> throttle_groups_from_params(const Params& params);
+std::vector<IoThread> iothreads_from_params(const Params& params);
 
 /// Words of \p text, quoted as in a shell, but without any expansion. Throws Error for an unfinished quote.
 std::vector<std::string> split_arguments(std::string_view text);

@@ -1,23 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /// \file
-/// From the description of a machine to QEMU's argv.
-///
-/// Pure, so that two descriptions can be compared by their command lines (check_vm_needs_restart), tests need
-/// no QEMU, and what is logged is what runs.
+/// What only a start can know: ports, sockets, the accelerator. Together with the description of a machine it
+/// makes the model.
 #pragma once
-
-#include "runner/vm/qemu/machine.hpp"
 
 #include <cstdint>
 #include <filesystem>
 #include <map>
 #include <string>
-#include <string_view>
-#include <vector>
 
 namespace vt::qemu {
 
-/// What only a start can know.
+/// Decided when a machine starts, and kept with it.
 struct Placement {
     std::filesystem::path instance_dir;  ///< sockets and logs lie here
     bool kvm = false;
@@ -34,11 +28,5 @@ struct Placement {
 std::filesystem::path monitor_socket(const std::filesystem::path& instance_dir, const std::string& monitor);
 std::filesystem::path serial_socket(const std::filesystem::path& instance_dir, const std::string& serial);
 std::filesystem::path firmware_log(const std::filesystem::path& instance_dir);
-
-/// QEMU's argv, argv[0] included.
-std::vector<std::string> command_line(const MachineSpec& machine, const Placement& placement);
-
-/// \p value as part of a QEMU option: commas doubled. Throws Error for text with a NUL.
-std::string option_value(std::string_view value);
 
 }  // namespace vt::qemu
