@@ -94,7 +94,7 @@ class Bare {
                 }
                 if (deadline_.expired()) {
                     throw CapabilitiesError(
-                        fmt::format("{} did not answer within {:g} s when asked what it can do ({}); check "
+                        fmt::format("{} did not answer within {:.3g} s when asked what it can do ({}); check "
                                     "that it is a QEMU "
                                     "system emulator, or name another one by --vt-qemu-bin",
                                     qemu_.native(), deadline_.total().count(), error.what()));
