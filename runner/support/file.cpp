@@ -130,7 +130,11 @@ void write_file_atomically(const fs::path& path, std::string_view content, int m
         throw SystemError("cannot write " + path.string(), errno);
     }
     try {
-        write_all(fd.get(), content);
+        try {
+            write_all(fd.get(), content);
+        } catch (const SystemError& error) {
+            throw SystemError("cannot write " + path.string(), error.errnum());
+        }
         if (::fchmod(fd.get(), static_cast<mode_t>(mode)) != 0) {
             throw SystemError("cannot write " + path.string(), errno);
         }
