@@ -98,7 +98,7 @@ def test_four_guests_at_once(vm_site):
     assert [test.status for test in job.tests] == ["PASS"] * 4, job.tests
     assert "max-parallel-tasks" not in job.output and "max_parallel_tasks" not in job.output, job.output
     commands = [re.search(r"Running qemu command:\n.*", test.log).group() for test in job.tests]
-    for what in (r"hostfwd=tcp:127\.0\.0\.1:(\d+)", r"mac=([0-9a-f:]+)", r"path=(\S*?/vm-\w+)/"):
+    for what in (r"hostfwd=tcp:127\.0\.0\.1:(\d+)", r"mac\W+([0-9a-f:]{17})", r"path=(\S*?/vm-\w+)/"):
         found = [re.search(what, command).group(1) for command in commands]
         assert len(set(found)) == 4, found
     assert all("overlay" in test.log for test in job.tests)

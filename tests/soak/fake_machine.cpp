@@ -65,6 +65,39 @@ Values parse_option(const std::string& text) {
     return values;
 }
 
+/// The same of the JSON form: a device's driver and a netdev's type are the word without a name.
+Values parse_json_option(const std::string& text) {
+    Values values;
+    const auto add = [&](std::string name, const json& value) {
+        while (values.contains(name)) {
+            name += '+';
+        }
+        values[name] = value.is_string() ? value.get<std::string>() : value.dump();
+    };
+    const auto object = json::parse(text);
+    for (const auto& [name, value] : object.items()) {
+        if (value.is_array()) {
+            for (const auto& element : value) {
+                add(name, element.is_object() && element.contains("str") ? element["str"] : element);
+            }
+        } else {
+            add(name, value);
+        }
+    }
+    values[""] = object.value("type", object.value("driver", ""));
+    return values;
+}
+
+/// Asked what a machine could have, the one whose command line is taken answers: the real QEMU.
+void answer_as_qemu(int argc, char** argv) {
+    for (int i = 1; i + 1 < argc; ++i) {
+        if (std::string_view(argv[i]) == "-machine" && std::string_view(argv[i + 1]).starts_with("none")) {
+            ::execvp("qemu-system-x86_64", argv);
+            throw SystemError("cannot run qemu-system-x86_64", errno);
+        }
+    }
+}
+
 /// What of the command line matters here.
 struct Machine {
     std::map<std::string, std::string> chardevs;  ///< socket paths by id
@@ -82,7 +115,8 @@ struct Machine {
             if (option == "-S") {
                 machine.paused = true;
             } else if (i + 1 < argc && argv[i + 1][0] != '-') {
-                machine.take(option, parse_option(argv[++i]));
+                const std::string value = argv[++i];
+                machine.take(option, value.starts_with('{') ? parse_json_option(value) : parse_option(value));
             }
         }
         return machine;
@@ -366,6 +400,7 @@ class Running {
 
 int main(int argc, char** argv) {
     try {
+        vt::answer_as_qemu(argc, argv);
         vt::Running machine(vt::Machine::parse(argc, argv));
         machine.live();
     } catch (const std::exception& error) {

@@ -22,6 +22,8 @@ from .joblock import KINDS
 PATIENCE = 5
 STEP = 0.1
 MARK = "_vt_drops_late_words"
+# With these a task has ended when it has been spawned; to wait for one would type into the shell that the next one uses.
+ENDED_WHEN_SPAWNED = ("lxc", "remote")
 
 
 def reason(runtime_task):
@@ -65,10 +67,11 @@ def is_over(repo, runtime_task):
 
 async def look_after(spawner, runtime_task, repo):
     """Waits for the end of a task, and speaks for it if nobody else does."""
-    try:
-        await spawner.wait_task(runtime_task)
-    except asyncio.CancelledError:
-        return  # Avocado ends the task, and says so itself
+    if spawner.config.get("run.spawner") not in ENDED_WHEN_SPAWNED:
+        try:
+            await spawner.wait_task(runtime_task)
+        except asyncio.CancelledError:
+            return  # Avocado ends the task, and says so itself
     for _ in range(int(PATIENCE / STEP)):
         if is_over(repo, runtime_task):
             return

@@ -23,7 +23,8 @@ VT_TEST(test, params, env) {
         test.fail("the plugged disk has no node");
     }
     // The kernel tells of it a moment later.
-    session.cmd("for i in $(seq 60); do [ -d /sys/block/vdb ] && break; sleep 0.5; done; [ -d /sys/block/vdb ]");
+    session.cmd(
+        "for i in $(seq 60); do [ -d /sys/block/vdb ] && break; sleep 0.5; done; [ -d /sys/block/vdb ]");
     vm.unplug("stg", vt::Seconds(60));
     session.cmd("[ ! -d /sys/block/vdb ]");
     same();
