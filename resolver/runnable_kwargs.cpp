@@ -84,9 +84,11 @@ std::optional<SmallRunnable> small_runnable(const json& kwargs) {
     return result;
 }
 
-fs::path write_selection_file(const json& selection, const std::string& job_id, const ProcessId& owner) {
+fs::path write_selection_file(const json& selection, const ProcessId& owner) {
     const auto dirs = RuntimeDirs::make();
-    const auto path = dirs.job(job_id) / fmt::format("{}{}.json", name_start, random_name());
+    // Not in the job's directory: there may be no guardian yet that takes that down, and never one.
+    make_private_directory(dirs.selections());
+    const auto path = dirs.selections() / fmt::format("{}{}.json", name_start, random_name());
     auto entry = Journal::open(dirs.journal())->add({Resource::Kind::file, path.native(), {}, false, owner});
     write_file_atomically(path, selection.dump(-1, ' ', false, json::error_handler_t::replace), 0600);
     entry.abandon();  // to whoever looks after the job has ended
@@ -100,7 +102,6 @@ void remove_selection_file(const fs::path& file) {
     if (::unlink(file.c_str()) != 0 && errno != ENOENT) {
         throw SystemError("cannot remove " + file.native(), errno);
     }
-    ::rmdir(file.parent_path().c_str());  // where no task has used it
     Journal::reap(RuntimeDirs::make().journal());
 }
 

@@ -33,10 +33,9 @@ struct SmallRunnable {
 /// open to others.
 std::optional<SmallRunnable> small_runnable(const nlohmann::json& kwargs);
 
-/// Writes \p selection (its JSON) to a file of mode 0600 in the directory of job \p job_id, journalled to go
-/// when \p owner, the job's process, is gone. Returns its path. Throws SystemError, Error.
-std::filesystem::path write_selection_file(const nlohmann::json& selection, const std::string& job_id,
-                                           const ProcessId& owner);
+/// Writes \p selection (its JSON) to a file of mode 0600 in the runtime directory's place for them,
+/// journalled to go when \p owner, the job's process, is gone. Returns its path. Throws SystemError, Error.
+std::filesystem::path write_selection_file(const nlohmann::json& selection, const ProcessId& owner);
 
 /// Removes what write_selection_file() made. Throws Error if \p file is no such file.
 void remove_selection_file(const std::filesystem::path& file);

@@ -25,8 +25,7 @@ json reply(const json& request) {
         return json::object();
     }
     const auto owner = ProcessId::of(request.at("pid").get<pid_t>());
-    const auto file =
-        resolver::write_selection_file(request.at("selection"), request.at("job").get<std::string>(), owner);
+    const auto file = resolver::write_selection_file(request.at("selection"), owner);
     return {{"file", file.string()}};
 }
 
@@ -45,7 +44,7 @@ void add_selection_command(CLI::App& app, int& exit_status) {
             answer = reply(json::parse(text));
         } catch (const json::exception& error) {
             fmt::print(stderr,
-                       "avocado-runner-vt selection: expected a JSON object with selection, job and pid, or "
+                       "avocado-runner-vt selection: expected a JSON object with selection and pid, or "
                        "with release, on standard input: {}\n",
                        printable(error.what()));
             exit_status = 2;

@@ -25,6 +25,8 @@ struct RuntimeDirs {
 
     std::filesystem::path journal() const { return base / "journal"; }
     std::filesystem::path locks() const { return base / "locks"; }
+    /// What tests are selected by, where that may hold passwords; see resolver::write_selection_file().
+    std::filesystem::path selections() const { return base / "selections"; }
     std::filesystem::path cache() const { return base / "cache"; }
     /// The directory of what all users of the host share: `/tmp`, or what the environment variable
     /// AVOCADO_VT_HOST_DIR names. Throws Error if somebody untrusted could remove others' files there.

@@ -221,7 +221,7 @@ class Site:
 
     def leftovers(self):
         """Files in the runtime directory that a run left, but for empty locks and what is meant to be kept."""
-        spared = (self.runtime / "journal", self.runtime / "journal/reap.lock")
+        spared = (self.runtime / "journal", self.runtime / "journal/reap.lock", self.runtime / "selections")
         return sorted(
             str(path.relative_to(self.runtime))
             for path in self.runtime.rglob("*")

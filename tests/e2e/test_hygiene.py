@@ -60,7 +60,7 @@ def test_extra_parameters_are_on_no_command_line_and_in_no_file_of_ours(site, tm
         lines = command_lines(site)
         assert any(b"task-run" in line for line in lines.values())
         assert not [line for line in lines.values() if SECRET.encode() in line]
-        files = list(site.runtime.glob("job-*/selection-*.json"))
+        files = list(site.runtime.glob("selections/selection-*.json"))
         assert len(files) == 1 and SECRET in files[0].read_text()
         assert stat.S_IMODE(files[0].stat().st_mode) == 0o600
         go.touch()
@@ -69,7 +69,7 @@ def test_extra_parameters_are_on_no_command_line_and_in_no_file_of_ours(site, tm
         if job.poll() is None:
             job.kill()
         job.communicate()
-    wait_until("the end of the selection", lambda: not list(site.runtime.glob("job-*")), 20)
+    wait_until("the end of the selection", lambda: not list(site.runtime.glob("selections/*")), 20)
     results = site.results_dirs()[-1]
     written = [path for path in results.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]
     # Avocado keeps what its user typed, for `avocado replay` and in its own logs.
@@ -83,7 +83,7 @@ def test_a_killed_job_leaves_no_parameters(site, tmp_path):
     job = site.start("run", "--vt-type", "qemu", "--vt-extra-params", f"until={tmp_path}/never", "--", "deps.leads")
     try:
         wait_until("the test holds", told.exists, 60)
-        assert list(site.runtime.glob("job-*/selection-*.json"))
+        assert list(site.runtime.glob("selections/selection-*.json"))
     finally:
         job.kill()
         job.communicate()

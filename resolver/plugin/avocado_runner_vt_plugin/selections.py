@@ -28,13 +28,13 @@ class VTSelections(JobPre, JobPost):
             for test in suite.tests or []:
                 selection = test.kwargs.get("selection") if hasattr(test, "kwargs") else None
                 if isinstance(selection, dict) and selection.get("extra_params"):
-                    test.selection_file = self._file(job, selection)
+                    test.selection_file = self._file(selection)
 
-    def _file(self, job, selection):
+    def _file(self, selection):
         if id(selection) not in self._files:
             from . import runner  # pylint: disable=C0415
 
-            request = {"selection": selection, "job": job.unique_id, "pid": os.getpid()}
+            request = {"selection": selection, "pid": os.getpid()}
             try:
                 reply = runner.ask("selection", request)
             except runner.RunnerError as error:
