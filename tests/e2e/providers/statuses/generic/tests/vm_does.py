@@ -131,6 +131,9 @@ def kills_qemu(test, params, env, vm):
 
 def stops_qemu(test, params, env, vm):
     os.kill(vm.get_pid(), 19)
+    # Its threads stop one after another, on a busy host some time later.
+    while open(f"/proc/{vm.get_pid()}/stat").read().rsplit(")", 1)[1].split()[0] != "T":
+        os.sched_yield()
 
 
 def session_loses_qemu(test, params, env, vm):
