@@ -15,7 +15,7 @@ count() {
 }
 
 step "Unit tests"
-ctest --preset release -V --no-tests=error >"$build/ctest.log" 2>&1
+ctest --preset release -V -j 2 --no-tests=error >"$build/ctest.log" 2>&1
 ctest_status=$?
 # doctest's line: [doctest] test cases:  6 |  6 passed | 0 failed | 0 skipped
 eval "$(sed -n 's/.*test cases: *[0-9]* | *\([0-9]*\) passed | *\([0-9]*\) failed | *\([0-9]*\) skipped.*/\1 \2 \3/p' \
@@ -40,7 +40,7 @@ fi
 step "Tests across layers (pytest tests/)"
 PEER_SITE=$(echo "$build"/peer/lib/python3*/site-packages)
 export PEER_SITE
-PATH="$build/release/bin:$PATH" "$build/venv/bin/python3" -m pytest -q -ra tests 2>&1 | tee "$build/pytest.log"
+PATH="$build/release/bin:$PATH" "$build/venv/bin/python3" -m pytest -q -ra -n 2 --dist loadfile --durations 40 tests 2>&1 | tee "$build/pytest.log"
 if ! grep -qE "[0-9]+ (passed|failed|skipped|error)" "$build/pytest.log"; then
     failed=$((failed + 1))
 fi

@@ -2,7 +2,7 @@
 # Sourced by the other scripts: one way to speak.
 
 step() {
-    printf '\n== %s\n' "$*"
+    printf '\n== %s  %s\n' "$(date +%T)" "$*"
 }
 
 fail() {

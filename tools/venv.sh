@@ -10,7 +10,7 @@ python=$venv/bin/python3
 export PIP_DISABLE_PIP_VERSION_CHECK=1
 
 # What goes in, and which version of it: a change makes everything anew.
-wanted="avocado-framework==113.0 avocado-framework-plugin-result-html==113.0 avocado-framework-plugin-spawner-remote==113.0 setuptools<81 wheel pytest"
+wanted="avocado-framework==113.0 avocado-framework-plugin-result-html==113.0 avocado-framework-plugin-spawner-remote==113.0 setuptools<81 wheel pytest pytest-xdist"
 if [ "$(cat "$venv/wanted" 2>/dev/null)" != "$wanted" ]; then
     echo "Making $venv (Avocado 113 from PyPI)"
     rm -rf "$venv"

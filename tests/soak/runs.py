@@ -2,6 +2,7 @@
 """A job that will be attacked: its processes, and the phases in which it can be met."""
 
 import contextlib
+import os
 import pathlib
 import subprocess
 import sys
@@ -35,6 +36,13 @@ def alive(pid):
         return False
 
 
+def leads_group(pid):
+    try:
+        return os.getpgid(pid) == pid
+    except ProcessLookupError:
+        return False
+
+
 def await_gone(find, patience=SURVIVES):
     """Waits until find() finds nothing; how long that took, and what is left after all patience."""
     began = time.monotonic()
@@ -56,7 +64,8 @@ class Parts:
                 self.supervisor.append(child)
                 for grandchild in children(child):
                     kind = {"vt-sweeper": self.sweeper, "vt-test": self.body}.get(comm(grandchild))
-                    if kind is not None:
+                    # A guardian that is just being started bears the body's name too, but leads no process group.
+                    if kind is not None and leads_group(grandchild):
                         kind.append(grandchild)
         for path in run.site.runtime.glob("job-*/guardian.id"):
             with contextlib.suppress(OSError, ValueError, IndexError):
