@@ -3,9 +3,11 @@
 
 import json
 import os
+import pathlib
 import re
 import signal
 import subprocess
+import tempfile
 import time
 
 import pytest
@@ -256,13 +258,12 @@ class UserSite(Site):
 
 
 @pytest.fixture(scope="module")
-def shared_dir(tmp_path_factory):
-    """A directory for what two users share, the host's locks among it."""
-    path = tmp_path_factory.mktemp("host")
-    for parent in [path, *path.parents][:3]:
-        parent.chmod(parent.stat().st_mode | 0o011)
-    path.chmod(0o1777)
-    return path
+def shared_dir():
+    """A directory for what two users share, the host's locks among it: not below pytest's own, which are private."""
+    with tempfile.TemporaryDirectory(prefix="vt-host-") as name:
+        path = pathlib.Path(name)
+        path.chmod(0o1777)
+        yield path
 
 
 @pytest.fixture(scope="module")
