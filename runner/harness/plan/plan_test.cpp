@@ -143,10 +143,11 @@ TEST_CASE("processes that were spawned in parallel end in any order") {
 TEST_CASE("an exit that nobody awaits fails the plan when it happens") {
     World world;
     const auto plan = world.plan();
-    const auto lasting = plan->spawn_par({shell("echo bye >&2"), {"sleep", "600"}}).back();
+    // It ends while the other one is waited for, not before.
+    const auto lasting = plan->spawn_par({shell("sleep 0.3; echo bye >&2"), {"sleep", "600"}}).back();
     plan->wait(lasting, 0);
     std::string text;
-    plan->set_timeout(Seconds{300});
+    plan->set_timeout(Seconds{120});
     CHECK(seconds_of([&] { text = message_of<UnexpectedExit>(*plan); }) < 100);
     CHECK(text ==
           "The process <Process sh in state STOPPED> exited prematurely.; it ended with exit status 0, the "
