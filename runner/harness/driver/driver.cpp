@@ -44,9 +44,11 @@ void Driver::start() {
     }
     for (;;) {
         try {
+            lives_.push_back({std::chrono::steady_clock::now(), {}, {}});
             bring_up();
             return;
         } catch (const Error& error) {
+            end_life("did not start", TimelineBar::Outcome::bad);
             if (failovers_.empty()) {
                 throw;
             }
@@ -57,6 +59,14 @@ void Driver::start() {
         status_.force(Status::stopped);
         parts_ = std::move(failovers_.front());
         failovers_.erase(failovers_.begin());
+    }
+}
+
+void Driver::end_life(const std::string& how, TimelineBar::Outcome outcome) {
+    if (!lives_.empty() && !lives_.back().ended) {
+        lives_.back().ended = std::chrono::steady_clock::now();
+        lives_.back().how = how;
+        lives_.back().outcome = outcome;
     }
 }
 
@@ -143,9 +153,11 @@ void Driver::stop() {
         await("stopped", [this] { return !parts_.stopped_check || parts_.stopped_check(*this); });
     } catch (...) {
         status_.force(Status::stopped);
+        end_life("did not stop as it should", TimelineBar::Outcome::bad);
         throw;
     }
     status_.change(Status::stopped);
+    end_life("stopped", TimelineBar::Outcome::good);
     log::info("{} stopped", name());
     call(settings_.post_stop, *this);
 }
@@ -175,6 +187,7 @@ void Driver::abort() {
     log::info("aborting {}", name());
     call(parts_.aborting ? parts_.aborting : parts_.stopping, *this);
     status_.force(Status::stopped);
+    end_life("aborted", TimelineBar::Outcome::killed);
 }
 
 void Driver::register_failover(Parts parts) {

@@ -11,7 +11,9 @@
 #include "runner/harness/driver/log_extract.hpp"
 #include "runner/harness/driver/status.hpp"
 #include "runner/support/deadline.hpp"
+#include "runner/support/timeline.hpp"
 
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -77,6 +79,14 @@ struct Parts {
     std::vector<std::filesystem::path> logs;
 };
 
+/// From one start to its end.
+struct Life {
+    std::chrono::steady_clock::time_point began;
+    std::optional<std::chrono::steady_clock::time_point> ended;
+    std::string how;  ///< how it ended, for people
+    TimelineBar::Outcome outcome = TimelineBar::Outcome::lasting;
+};
+
 /// One thread drives it; status() and values may be asked from any.
 class Driver {
   public:
@@ -114,10 +124,13 @@ class Driver {
     std::string resolve(const std::string& text) const;
     /// The last lines of its logs, for a message.
     std::string error_log() const;
+    /// One for each start; to be asked by the thread that drives it.
+    const std::vector<Life>& lives() const { return lives_; }
 
   private:
     friend class Environment;
     void bring_up();
+    void end_life(const std::string& how, TimelineBar::Outcome outcome);
     void prepare();
     void await_started();
     void await(const char* what, const std::function<bool()>& done);
@@ -132,6 +145,7 @@ class Driver {
     std::map<std::string, std::string> extracts_;
     const Environment* environment_ = nullptr;
     bool aborted_ = false;
+    std::vector<Life> lives_;
 };
 
 /// Drivers that are started and stopped together.
@@ -159,6 +173,8 @@ class Environment {
     void start();
     /// Stops all the other way round, whatever fails. Throws Error with one sentence for each that failed.
     void stop();
+    /// Who ran when, as an SVG picture.
+    std::string timeline(const std::string& title) const;
 
   private:
     friend class Driver;

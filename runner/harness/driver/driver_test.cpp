@@ -191,6 +191,22 @@ TEST_CASE("drivers start in the order of their dependencies and stop the other w
     CHECK(notes.lines == std::vector<std::string>{"a up", "b up", "c up", "c down", "b down", "a down"});
 }
 
+TEST_CASE("a timeline shows each life of each driver") {
+    const TempDirectory place("driver");
+    Environment env(place.path());
+    env.add(std::make_unique<Driver>(named("a"), Parts{}));
+    Parts parts;
+    parts.stopping = [](Driver&) { throw Error("it hangs"); };
+    env.add(std::make_unique<Driver>(named("b"), parts));
+    env.start();
+    env.get("a").restart();
+    CHECK_THROWS_WITH_AS(env.stop(), "b does not stop: it hangs", Error);
+    const std::string picture = env.timeline("drivers");
+    CHECK(picture.find("stopped, ") != picture.rfind("stopped, "));
+    CHECK(picture.find("did not stop as it should, ") != std::string::npos);
+    CHECK(env.get("a").lives().size() == 2);
+}
+
 TEST_CASE("a circle is named, and so is a driver that is not there") {
     const TempDirectory place("driver");
     Environment circle(place.path());

@@ -8,6 +8,7 @@
 #include "runner/support/strings.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -186,6 +187,28 @@ void Environment::start() {
     const std::vector<std::string> more = run_all(false);
     failures.insert(failures.end(), more.begin(), more.end());
     throw Error(join(failures, "\n"));
+}
+
+std::string Environment::timeline(const std::string& title) const {
+    const auto now = std::chrono::steady_clock::now();
+    auto zero = now;
+    for (const auto& driver : drivers_) {
+        if (!driver->lives().empty()) {
+            zero = std::min(zero, driver->lives().front().began);
+        }
+    }
+    const auto seconds = [zero](std::chrono::steady_clock::time_point at) {
+        return std::chrono::duration<double>(at - zero).count();
+    };
+    std::vector<TimelineBar> bars;
+    for (const auto& driver : drivers_) {
+        for (const Life& life : driver->lives()) {
+            bars.push_back({driver->name(), driver->run_path().string(),
+                            life.ended ? life.how : std::string("has not ended"), life.outcome,
+                            seconds(life.began), seconds(life.ended.value_or(now))});
+        }
+    }
+    return vt::timeline(title, bars);
 }
 
 void Environment::stop() {

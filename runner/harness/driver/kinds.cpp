@@ -12,17 +12,38 @@ std::shared_ptr<TrafficLog> traffic_of(const Driver& driver) {
     return std::make_shared<TrafficLog>(driver.run_path() / "traffic");
 }
 
+TlsOptions tls_of(const Driver& driver, const TlsTexts& texts) {
+    return {driver.resolve(texts.certificate), driver.resolve(texts.key), driver.resolve(texts.ca),
+            driver.resolve(texts.server_name)};
+}
+
+TlsOptions server_tls_of(const Driver& driver, const TlsTexts& texts, const std::string& host) {
+    TlsOptions options = tls_of(driver, texts);
+    if (options.certificate.empty()) {
+        const TlsOptions own = make_certificate(driver.run_path() / "tls", {host});
+        options.certificate = own.certificate;
+        options.key = own.key;
+    }
+    return options;
+}
+
 }  // namespace
 
 ServerDriver add_tcp_server(Environment& environment, Settings settings, ServerTexts texts) {
     auto endpoint = std::make_shared<std::shared_ptr<TcpServer>>();
+    auto certificate = std::make_shared<std::string>();
     Parts parts;
-    parts.starting = [endpoint, texts = std::move(texts), &loop = environment.loop()](Driver& driver) {
+    parts.starting = [endpoint, certificate, texts = std::move(texts),
+                      &loop = environment.loop()](Driver& driver) {
         ServerOptions options;
         options.name = driver.name();
         options.host = driver.resolve(texts.host);
         options.port = port_number(driver.resolve(texts.port));
         options.backlog = texts.backlog;
+        if (texts.tls) {
+            options.tls = server_tls_of(driver, *texts.tls, options.host);
+            *certificate = options.tls->certificate.string();
+        }
         endpoint->reset();  // its port may be wanted again
         auto server = std::make_shared<TcpServer>(loop, options, traffic_of(driver));
         server->bind();
@@ -34,7 +55,8 @@ ServerDriver add_tcp_server(Environment& environment, Settings settings, ServerT
             (*endpoint)->close();
         }
     };
-    parts.value = [endpoint](const Driver&, const std::string& value) -> std::optional<std::string> {
+    parts.value = [endpoint, certificate](const Driver&,
+                                          const std::string& value) -> std::optional<std::string> {
         if (!*endpoint) {
             return std::nullopt;
         }
@@ -43,6 +65,9 @@ ServerDriver add_tcp_server(Environment& environment, Settings settings, ServerT
         }
         if (value == "ip") {
             return (*endpoint)->ip();
+        }
+        if (value == "certificate" && !certificate->empty()) {
+            return *certificate;
         }
         return value == "port" ? std::optional(std::to_string((*endpoint)->port())) : std::nullopt;
     };
@@ -59,6 +84,9 @@ ClientDriver add_tcp_client(Environment& environment, Settings settings, ClientT
         server->host = driver.resolve(texts.host);
         server->port = port_number(driver.resolve(texts.port));
         server->interface = texts.interface;
+        if (texts.tls) {
+            server->tls = tls_of(driver, *texts.tls);
+        }
         *endpoint = std::make_shared<TcpClient>(*server, traffic_of(driver));
         if (texts.connect_at_start) {
             (*endpoint)->connect(Deadline::after(driver.settings().timeout));

@@ -49,15 +49,24 @@ class EndpointDriver {
 using ServerDriver = EndpointDriver<TcpServer>;
 using ClientDriver = EndpointDriver<TcpClient>;
 
+/// Paths of TLS files, see TlsOptions.
+struct TlsTexts {
+    std::string certificate;  ///< a server's; empty: one that it makes in its run path
+    std::string key;
+    std::string ca;
+    std::string server_name;
+};
+
 /// Texts may have {{names}}, which are resolved at the start.
 struct ServerTexts {
     std::string host = "localhost";
     std::string port = "0";  ///< 0: one that is free
     int backlog = 128;
+    std::optional<TlsTexts> tls;
 };
 
-/// A server. Its values: host, ip, port. What went over its connections is in `traffic` in its run path.
-/// Throws Error for a name that is taken.
+/// A server. Its values: host, ip, port, and with TLS certificate (the file). What went over its connections
+/// is in `traffic` in its run path. Throws Error for a name that is taken.
 ServerDriver add_tcp_server(Environment& environment, Settings settings, ServerTexts texts = {});
 
 /// Texts may have {{names}}, which are resolved at the start.
@@ -66,6 +75,7 @@ struct ClientTexts {
     std::string port;
     std::optional<std::pair<std::string, std::uint16_t>> interface;  ///< the local address and port it takes
     bool connect_at_start = true;
+    std::optional<TlsTexts> tls;
 };
 
 /// A client. Its values: host, port (its own), server_host, server_port. Throws Error for a name that is

@@ -6,9 +6,10 @@
 /// thread that asks for them, since only then does the kernel hold back a peer that sends too much, and no
 /// other thread has to be woken for each message. Semantics are Testplan's (testplan.common.utils.sockets):
 /// connections are numbered from 0 in the order of their arrival and accepted in it; the last accepted one
-/// is the default.
+/// is the default. With TLS a connection has arrived when its handshake is done, which the loop does, too.
 #pragma once
 
+#include "runner/harness/driver/tls.hpp"
 #include "runner/harness/driver/traffic_log.hpp"
 #include "runner/support/deadline.hpp"
 #include "runner/support/error.hpp"
@@ -58,12 +59,13 @@ struct ServerOptions {
     std::string host = "localhost";
     std::uint16_t port = 0;  ///< 0: one that is free
     int backlog = 128;       ///< connections that wait for accept(2)
+    std::optional<TlsOptions> tls;
 };
 
 /// Listens from listen() to close(). Every call is safe from several threads.
 class TcpServer {
   public:
-    /// \p loop must outlive it. \p traffic may be null.
+    /// \p loop must outlive it. \p traffic may be null. Throws TlsError.
     TcpServer(IoLoop& loop, ServerOptions options, std::shared_ptr<TrafficLog> traffic = {});
     ~TcpServer();
     TcpServer(const TcpServer&) = delete;
@@ -90,6 +92,8 @@ class TcpServer {
 
     /// The number of the next connection in the order of their arrival; nothing if none comes in time.
     std::optional<std::size_t> accept(const Deadline& deadline);
+    /// Why the last connection that failed its TLS handshake did; empty if none has.
+    std::string refusal() const;
     /// How many came, how many of them were accepted.
     std::size_t arrived() const;
     std::size_t accepted() const;
@@ -107,6 +111,7 @@ class TcpServer {
   private:
     struct State;
     struct Connection;
+    struct Handshake;
     std::shared_ptr<Connection> connection(std::optional<std::size_t> index) const;
     std::shared_ptr<State> state_;
 };
@@ -118,14 +123,17 @@ struct ClientOptions {
     std::uint16_t port = 0;
     /// The local address and port that it takes, if any.
     std::optional<std::pair<std::string, std::uint16_t>> interface;
+    std::optional<TlsOptions> tls;
 };
 
 /// A connection that can be closed and made again. Every call is safe from several threads.
 class TcpClient {
   public:
+    /// Throws TlsError.
     explicit TcpClient(ClientOptions options, std::shared_ptr<TrafficLog> traffic = {});
 
-    /// Throws ResolveError, TimeoutError, SystemError (nobody listens there, the interface is not there).
+    /// Throws ResolveError, TimeoutError, SystemError (nobody listens there, the interface is not there),
+    /// TlsError.
     void connect(const Deadline& deadline);
     void close();
     bool connected() const;
@@ -144,8 +152,10 @@ class TcpClient {
   private:
     struct Socket;
     std::shared_ptr<Socket> socket() const;
+    void take(UniqueFd fd, const Deadline& deadline);
 
     ClientOptions options_;
+    std::shared_ptr<const TlsContext> tls_;
     std::shared_ptr<TrafficLog> traffic_;
     mutable std::mutex mutex_;
     std::shared_ptr<Socket> socket_;

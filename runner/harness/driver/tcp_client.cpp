@@ -51,6 +51,21 @@ int connect_one(int fd, const Address& target, const Deadline& deadline) {
     return error;
 }
 
+/// A session on \p fd whose handshake is done.
+std::unique_ptr<TlsSession> agree(int fd, const std::shared_ptr<const TlsContext>& tls,
+                                  const ClientOptions& options, const Deadline& deadline) {
+    auto session = std::make_unique<TlsSession>(tls, fd, options.host);
+    for (auto step = session->handshake(); step.bytes != 0; step = session->handshake()) {
+        if (!wait_ready(fd, step.wait_for, deadline)) {
+            throw TimeoutError(
+                fmt::format("{}: {} port {} is connected, but has not answered the TLS "
+                            "handshake after {:.1f} s; does it speak TLS?",
+                            options.name, options.host, options.port, deadline.total().count()));
+        }
+    }
+    return session;
+}
+
 }  // namespace
 
 struct TcpClient::Socket : Stream {
@@ -58,7 +73,27 @@ struct TcpClient::Socket : Stream {
 };
 
 TcpClient::TcpClient(ClientOptions options, std::shared_ptr<TrafficLog> traffic)
-    : options_(std::move(options)), traffic_(std::move(traffic)) {}
+    : options_(std::move(options)), traffic_(std::move(traffic)) {
+    if (options_.tls) {
+        tls_ = TlsContext::client(*options_.tls, options_.name);
+    }
+}
+
+void TcpClient::take(UniqueFd fd, const Deadline& deadline) {
+    std::unique_ptr<TlsSession> session;
+    std::string how;
+    if (tls_) {
+        session = agree(fd.get(), tls_, options_, deadline);
+        how = " by " + session->description();
+    }
+    auto fresh = std::make_shared<Socket>(std::move(fd), options_.name, traffic_, std::move(session));
+    if (traffic_) {
+        traffic_->event(options_.name,
+                        fmt::format("connected to {} port {}{}", options_.host, options_.port, how));
+    }
+    const std::lock_guard lock(mutex_);
+    socket_ = std::move(fresh);
+}
 
 void TcpClient::connect(const Deadline& deadline) {
     int error = 0;
@@ -72,13 +107,7 @@ void TcpClient::connect(const Deadline& deadline) {
         }
         error = connect_one(fd.get(), target, deadline);
         if (error == 0) {
-            auto fresh = std::make_shared<Socket>(std::move(fd), options_.name, traffic_);
-            if (traffic_) {
-                traffic_->event(options_.name,
-                                fmt::format("connected to {} port {}", options_.host, options_.port));
-            }
-            const std::lock_guard lock(mutex_);
-            socket_ = std::move(fresh);
+            take(std::move(fd), deadline);
             return;
         }
     }

@@ -10,17 +10,26 @@
 #include <condition_variable>
 #include <map>
 #include <mutex>
+#include <set>
 #include <utility>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <fmt/core.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 namespace vt::driver {
 namespace asio = boost::asio;
+
+namespace {
+
+/// A client that has not done it by then is none.
+constexpr std::chrono::seconds handshake_timeout{10};
+
+}  // namespace
 
 struct TcpServer::Connection : Stream {
     using Stream::Stream;
@@ -31,6 +40,7 @@ struct TcpServer::State : std::enable_shared_from_this<State> {
     State(IoLoop& the_loop, ServerOptions the_options, std::shared_ptr<TrafficLog> the_traffic)
         : loop(the_loop),
           options(std::move(the_options)),
+          tls(options.tls ? TlsContext::server(*options.tls, options.name) : nullptr),
           traffic(std::move(the_traffic)),
           acceptor(the_loop.context()),
           pause(the_loop.context()) {}
@@ -38,12 +48,18 @@ struct TcpServer::State : std::enable_shared_from_this<State> {
     /// On the loop: takes all that have come, then waits for the next.
     void wait_for_next();
     void take_all();
+    void begin_handshake(UniqueFd fd);
+    void shake_hands(const std::shared_ptr<Handshake>& handshake);
+    void refuse(Handshake& handshake, const std::string& why);
+    void arrive(UniqueFd fd, std::unique_ptr<TlsSession> session);
 
     IoLoop& loop;
     const ServerOptions options;
+    const std::shared_ptr<const TlsContext> tls;
     const std::shared_ptr<TrafficLog> traffic;
     asio::posix::stream_descriptor acceptor;  ///< used on the loop only, once it listens
     asio::steady_timer pause;
+    std::set<std::shared_ptr<Handshake>> handshakes;  ///< that go on; on the loop only
 
     mutable std::mutex mutex;
     std::condition_variable came;
@@ -54,6 +70,16 @@ struct TcpServer::State : std::enable_shared_from_this<State> {
     std::map<std::size_t, std::shared_ptr<Connection>> connections;
     std::size_t arrived = 0;
     std::size_t accepted = 0;
+    std::string refusal;
+};
+
+/// A connection whose TLS handshake goes on. Used on the loop only.
+struct TcpServer::Handshake {
+    Handshake(IoLoop& loop, UniqueFd fd) : socket(loop.context(), fd.release()), timer(loop.context()) {}
+
+    asio::posix::stream_descriptor socket;
+    asio::steady_timer timer;
+    std::unique_ptr<TlsSession> session;
 };
 
 void TcpServer::State::wait_for_next() {
@@ -95,15 +121,87 @@ void TcpServer::State::take_all() {
                 acceptor.close(ignored);
                 return;
             }
-            const std::size_t index = arrived++;
-            const std::string who = fmt::format("{}[{}]", options.name, index);
-            if (traffic) {
-                traffic->event(who, "connected");
-            }
-            connections[index] = std::make_shared<Connection>(std::move(fd), who, traffic);
         }
-        came.notify_all();
+        if (tls) {
+            begin_handshake(std::move(fd));
+        } else {
+            arrive(std::move(fd), nullptr);
+        }
     }
+}
+
+void TcpServer::State::arrive(UniqueFd fd, std::unique_ptr<TlsSession> session) {
+    {
+        const std::lock_guard lock(mutex);
+        if (!listening) {
+            return;
+        }
+        const std::size_t index = arrived++;
+        const std::string who = fmt::format("{}[{}]", options.name, index);
+        if (traffic) {
+            traffic->event(who, session ? "connected by " + session->description() : "connected");
+        }
+        connections[index] = std::make_shared<Connection>(std::move(fd), who, traffic, std::move(session));
+    }
+    came.notify_all();
+}
+
+void TcpServer::State::begin_handshake(UniqueFd fd) {
+    auto handshake = std::make_shared<Handshake>(loop, std::move(fd));
+    try {
+        handshake->session = std::make_unique<TlsSession>(tls, handshake->socket.native_handle());
+    } catch (const Error& error) {
+        log::warning("{}", error.what());
+        return;
+    }
+    handshakes.insert(handshake);
+    handshake->timer.expires_after(handshake_timeout);
+    handshake->timer.async_wait(
+        [self = shared_from_this(), handshake](const boost::system::error_code& error) {
+            if (!error) {
+                self->refuse(
+                    *handshake,
+                    fmt::format("{}: a client has not done its TLS handshake after {} s; does it speak TLS?",
+                                self->options.name, handshake_timeout.count()));
+                self->handshakes.erase(handshake);
+            }
+        });
+    shake_hands(handshake);
+}
+
+void TcpServer::State::shake_hands(const std::shared_ptr<Handshake>& handshake) {
+    try {
+        const auto step = handshake->session->handshake();
+        if (step.bytes == 0) {
+            handshakes.erase(handshake);
+            handshake->timer.cancel();
+            arrive(UniqueFd(handshake->socket.release()), std::move(handshake->session));
+            return;
+        }
+        handshake->socket.async_wait(
+            step.wait_for == POLLIN ? asio::posix::stream_descriptor::wait_read
+                                    : asio::posix::stream_descriptor::wait_write,
+            [self = shared_from_this(), handshake](const boost::system::error_code& error) {
+                if (!error) {
+                    self->shake_hands(handshake);
+                }
+            });
+    } catch (const Error& error) {
+        refuse(*handshake, error.what());
+        handshakes.erase(handshake);
+    }
+}
+
+void TcpServer::State::refuse(Handshake& handshake, const std::string& why) {
+    log::warning("{}", why);
+    boost::system::error_code ignored;
+    handshake.timer.cancel();
+    handshake.socket.close(ignored);
+    if (traffic) {
+        traffic->event(options.name, "refused a connection: " + why);
+    }
+    const std::lock_guard lock(mutex);
+    refusal = why;
 }
 
 TcpServer::TcpServer(IoLoop& loop, ServerOptions options, std::shared_ptr<TrafficLog> traffic)
@@ -165,6 +263,11 @@ void TcpServer::close() {
         boost::system::error_code ignored;
         state_->pause.cancel();
         state_->acceptor.close(ignored);
+        for (const auto& handshake : state_->handshakes) {
+            handshake->timer.cancel();
+            handshake->socket.close(ignored);
+        }
+        state_->handshakes.clear();
     });
     retire();
     const std::lock_guard lock(state_->mutex);
@@ -224,6 +327,11 @@ std::optional<std::size_t> TcpServer::accept(const Deadline& deadline) {
         state_->came.wait_for(lock, std::chrono::duration_cast<std::chrono::microseconds>(at_most));
     }
     return state_->accepted++;
+}
+
+std::string TcpServer::refusal() const {
+    const std::lock_guard lock(state_->mutex);
+    return state_->refusal;
 }
 
 std::size_t TcpServer::arrived() const {

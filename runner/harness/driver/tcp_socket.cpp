@@ -87,24 +87,28 @@ std::uint16_t port_number(const std::string& port) {
         "'{}' is no port: a number from 0 to 65535, or a service's name of /etc/services, is", port));
 }
 
-Stream::Stream(UniqueFd fd, std::string who, std::shared_ptr<TrafficLog> traffic)
-    : fd_(std::move(fd)), who_(std::move(who)), traffic_(std::move(traffic)) {
+Stream::Stream(UniqueFd fd, std::string who, std::shared_ptr<TrafficLog> traffic,
+               std::unique_ptr<TlsSession> tls)
+    : fd_(std::move(fd)), who_(std::move(who)), traffic_(std::move(traffic)), tls_(std::move(tls)) {
     // Tests talk in small messages and wait for the answer to each.
     const int on = 1;
     ::setsockopt(fd_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
-ssize_t Stream::read_once(char* into, std::size_t size) {
+TlsSession::Step Stream::read_once(char* into, std::size_t size) {
+    if (tls_) {
+        return tls_->read(into, size);
+    }
     for (;;) {
         const ssize_t got = ::recv(fd_.get(), into, size, MSG_DONTWAIT);
         if (got >= 0) {
-            return got;
+            return {got, 0};
         }
         if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            return -1;
+            return {-1, POLLIN};
         }
         if (errno == ECONNRESET) {
-            return 0;
+            return {0, 0};
         }
         if (errno != EINTR) {
             throw SystemError(fmt::format("receive on {}", who_), errno);
@@ -112,11 +116,11 @@ ssize_t Stream::read_once(char* into, std::size_t size) {
     }
 }
 
-void Stream::await_bytes(const Deadline& deadline, const std::string& wanted) {
+void Stream::await_bytes(short events, const Deadline& deadline, const std::string& wanted) {
     if (traffic_) {
         traffic_->flush();
     }
-    if (!wait_ready(fd_.get(), POLLIN, deadline)) {
+    if (!wait_ready(fd_.get(), events, deadline)) {
         throw TimeoutError(
             fmt::format("{} has not received {} after {:.1f} s", who_, wanted, deadline.total().count()));
     }
@@ -131,12 +135,12 @@ std::string Stream::receive(std::size_t size, const Deadline& deadline) {
     }
     while (bytes.empty() && size > 0) {
         bytes.resize(size);
-        const ssize_t got = read_once(bytes.data(), size);
-        bytes.resize(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
-        if (got >= 0) {
+        const auto got = read_once(bytes.data(), size);
+        bytes.resize(static_cast<std::size_t>(std::max<ssize_t>(got.bytes, 0)));
+        if (got.bytes >= 0) {
             break;
         }
-        await_bytes(deadline, "anything");
+        await_bytes(got.wait_for, deadline, "anything");
     }
     if (traffic_) {
         traffic_->received(who_, bytes);
@@ -153,19 +157,19 @@ std::string Stream::receive_exactly(std::size_t size, const Deadline& deadline) 
     }
     bytes.resize(size);
     while (have < size) {
-        const ssize_t got = read_once(bytes.data() + have, size - have);
-        if (got == 0) {
+        const auto got = read_once(bytes.data() + have, size - have);
+        if (got.bytes == 0) {
             bytes.resize(have);
             throw PeerClosedError(
                 fmt::format("{}: the connection was closed by its peer after {} of {} bytes{}", who_, have,
                             size, have == 0 ? "" : ": " + printable(bytes.substr(0, 60))));
         }
-        if (got > 0) {
-            have += static_cast<std::size_t>(got);
+        if (got.bytes > 0) {
+            have += static_cast<std::size_t>(got.bytes);
             continue;
         }
         try {
-            await_bytes(deadline, fmt::format("{} bytes (but {})", size, have));
+            await_bytes(got.wait_for, deadline, fmt::format("{} bytes (but {})", size, have));
         } catch (const TimeoutError&) {
             bytes.resize(have);
             kept_ = std::move(bytes);
@@ -183,11 +187,11 @@ std::optional<std::string> Stream::receive_some(std::size_t size) {
     std::string bytes = std::exchange(kept_, {});
     if (bytes.empty()) {
         bytes.resize(size);
-        const ssize_t got = read_once(bytes.data(), size);
-        if (got < 0) {
+        const auto got = read_once(bytes.data(), size);
+        if (got.bytes < 0) {
             return std::nullopt;
         }
-        bytes.resize(static_cast<std::size_t>(got));
+        bytes.resize(static_cast<std::size_t>(got.bytes));
     } else if (bytes.size() > size) {
         kept_ = bytes.substr(size);
         bytes.resize(size);
@@ -198,10 +202,27 @@ std::optional<std::string> Stream::receive_some(std::size_t size) {
     return bytes;
 }
 
+void Stream::send_by_tls(std::string_view bytes, const Deadline& deadline) {
+    const std::size_t total = bytes.size();
+    while (!bytes.empty()) {
+        const auto sent = tls_->write(bytes);
+        if (sent.bytes >= 0) {
+            bytes.remove_prefix(static_cast<std::size_t>(sent.bytes));
+        } else if (!wait_ready(fd_.get(), sent.wait_for, deadline)) {
+            throw TimeoutError(fmt::format("the peer did not take {} of {} bytes within {:.0f} s",
+                                           bytes.size(), total, deadline.total().count()));
+        }
+    }
+}
+
 void Stream::send(std::string_view bytes, const Deadline& deadline) {
     const std::lock_guard lock(writing_);
     try {
-        send_all(fd_.get(), bytes, deadline);
+        if (tls_) {
+            send_by_tls(bytes, deadline);
+        } else {
+            send_all(fd_.get(), bytes, deadline);
+        }
     } catch (const TimeoutError& error) {
         throw TimeoutError(fmt::format("{}: {}", who_, error.what()));
     } catch (const SystemError& error) {
@@ -217,6 +238,9 @@ void Stream::send(std::string_view bytes, const Deadline& deadline) {
 }
 
 void Stream::shut_down() {
+    if (tls_) {
+        tls_->close();
+    }
     ::shutdown(fd_.get(), SHUT_RDWR);
 }
 

@@ -4,10 +4,12 @@
 #pragma once
 
 #include "runner/harness/driver/tcp.hpp"
+#include "runner/harness/driver/tls.hpp"
 #include "runner/support/deadline.hpp"
 #include "runner/support/unique_fd.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -39,7 +41,9 @@ Address bound_to(int fd);
 class Stream {
   public:
     /// \p who is for messages and the log: "server[0]".
-    Stream(UniqueFd fd, std::string who, std::shared_ptr<TrafficLog> traffic);
+    /// \p tls, if there is one, has done its handshake on \p fd.
+    Stream(UniqueFd fd, std::string who, std::shared_ptr<TrafficLog> traffic,
+           std::unique_ptr<TlsSession> tls = {});
 
     /// At most \p size bytes, waiting until something comes; empty at the peer's end.
     std::string receive(std::size_t size, const Deadline& deadline);
@@ -53,15 +57,17 @@ class Stream {
     const std::string& who() const { return who_; }
 
   private:
-    /// Reads once; -1 if nothing is there. Throws SystemError, but a reset counts as the end.
-    ssize_t read_once(char* into, std::size_t size);
-    void await_bytes(const Deadline& deadline, const std::string& wanted);
+    /// Reads once; bytes is -1 if nothing is there. Throws SystemError, but a reset counts as the end.
+    TlsSession::Step read_once(char* into, std::size_t size);
+    void await_bytes(short events, const Deadline& deadline, const std::string& wanted);
+    void send_by_tls(std::string_view bytes, const Deadline& deadline);
 
     UniqueFd fd_;
     std::string who_;
     std::shared_ptr<TrafficLog> traffic_;
     std::mutex reading_;
     std::mutex writing_;
+    std::unique_ptr<TlsSession> tls_;
     std::string kept_;  ///< the begin of a message whose rest did not come in time
 };
 
