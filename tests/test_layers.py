@@ -20,7 +20,6 @@ LAYERS = (
     ("runner/session",),
     ("runner/monitor",),
     ("runner/storage", "runner/net"),
-    ("runner/harness/driver",),
     ("runner/caps",),
     ("runner/guest",),
     ("runner/vm",),
@@ -28,7 +27,7 @@ LAYERS = (
     ("runner/guest_build",),
     ("runner/assets",),
     ("runner/bootstrap",),
-    ("runner/harness/plan",),
+    ("runner/harness/plan", "runner/harness/driver"),
     ("runner/native",),
     ("runner/nrunner",),
     ("runner/python",),
@@ -39,7 +38,7 @@ RANK = {folder: rank for rank, folders in enumerate(LAYERS) for folder in folder
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 
 # Tests are clients of the public APIs only.
-PUBLIC = ("runner/native/plan_api.hpp", "runner/native/test_api.hpp")
+PUBLIC = ("runner/native/driver_api.hpp", "runner/native/plan_api.hpp", "runner/native/test_api.hpp")
 
 
 def layer_of(path):
