@@ -5,6 +5,9 @@
 
 --peer is a Python that has Testplan (TESTPLAN_PEER); without one only our figures are printed. Each figure is the best of some
 runs, taken in turn. Nothing gates.
+
+A round trip is four system calls whoever makes them, so beside both stands what they take with nothing around them: of two
+sockets in C++ (build/release/tests/driver_bench, if that was built) and of two sockets of Python's.
 """
 
 import argparse
@@ -35,6 +38,21 @@ with tempfile.TemporaryDirectory() as place:
             client.receive(64)
         print(json.dumps({"seconds": time.perf_counter() - begun}))
 """
+SOCKETS = """
+import json, socket, time
+listener = socket.create_server(("127.0.0.1", 0))
+client = socket.create_connection(listener.getsockname())
+server, _ = listener.accept()
+for each in (client, server):
+    each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+message, trips = b"x" * 64, 10000
+begun = time.perf_counter()
+for _ in range(trips):
+    client.send(message)
+    server.send(server.recv(64))
+    client.recv(64)
+print(json.dumps({"seconds": time.perf_counter() - begun}))
+"""
 CLIENTS = """
 import json, tempfile, time
 from testplan.testing.multitest.driver.tcp import TCPClient, TCPServer
@@ -60,6 +78,17 @@ def measured(python, environment, program):
     if done.returncode != 0:
         return {"failed": done.stderr.strip().splitlines()[-1][:80] if done.stderr.strip() else "no word"}
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def print_floor(arguments, environment):
+    """What a round trip takes with nothing around the sockets."""
+    words = []
+    program = pathlib.Path(arguments.build) / "tests/driver_bench"
+    if program.exists():
+        lines = subprocess.run([program], check=True, capture_output=True, text=True).stdout.splitlines()
+        words += ["{} {} s".format(*line.rsplit(" ", 1)) for line in lines]
+    best = min(measured("/usr/bin/python3", environment, SOCKETS)["seconds"] for _ in range(arguments.runs))
+    print(f"{'the same, bare':20} C++: {', '.join(words) or 'driver_bench is not built'}; Python's sockets {best:.3f} s", flush=True)
 
 
 def main():
@@ -93,6 +122,8 @@ def main():
         if len(best) == 2 and all("seconds" in found for found in best.values()):
             words.append(f"{best['testplan']['seconds'] / best['ours']['seconds']:.1f} times as fast")
         print(f"{what:20} " + ", ".join(words), flush=True)
+        if program is ROUND_TRIPS:
+            print_floor(arguments, sides["ours"][1])
 
 
 if __name__ == "__main__":

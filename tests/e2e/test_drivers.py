@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 import types
 
 import pytest
@@ -125,6 +126,85 @@ def test_messages_go_both_ways(pair):
     server.stop(), client.stop()
     assert re.search(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6} server\[0\] -> 5 bytes: 57 6f 72 6c 64 \"World\"$", open(log[0]).read(), re.M)
     assert "client <- 2 bytes: 57 6f \"Wo\"" in open(log[1]).read()
+
+
+def test_each_step_of_a_life_is_a_classs_own(tmp_path):
+    told = []
+
+    class Noted(Driver):
+        started_check_interval = property(lambda self: (0.001, 0.01))
+        stopped_check_interval = property(lambda self: 0.005)
+        asked = 0
+
+        def starting(self):
+            told.append("starting")
+
+        def stopping(self):
+            told.append("stopping")
+
+        def started_check(self):
+            self.asked += 1
+            return self.asked == 3 and self.extract_values()
+
+        def stopped_check(self):
+            told.append("stopped_check")
+            return True
+
+        def pausing(self):
+            told.append("pausing")
+            super().pausing()
+
+        def resuming(self):
+            told.append("resuming")
+            super().resuming()
+
+        def pre_start(self):
+            super().pre_start()
+            told.append("pre_start")
+
+        def post_start(self):
+            told.append("post_start")
+
+        def pre_stop(self):
+            told.append("pre_stop")
+
+        def post_stop(self):
+            told.append("post_stop")
+
+    def hook(name):
+        return lambda driver: told.append(f"{name} of {driver.name}")
+
+    hooks = {name: hook(name) for name in ("pre_start", "post_start", "pre_stop", "post_stop")}
+    driver = Noted("noted", runpath=str(tmp_path / "noted"), timeout=7, async_start=False, **hooks)
+    assert (driver.uid(), driver.start_timeout, driver.stop_timeout) == ("noted", 7, 7)
+    driver.start()
+    assert driver.asked == 3
+    driver.pause()
+    driver.resume()
+    driver.stop()
+    assert told == [
+        "pre_start", "pre_start of noted", "starting", "post_start", "post_start of noted", "pausing", "resuming",
+        "pre_stop", "pre_stop of noted", "stopping", "stopped_check", "post_stop", "post_stop of noted",
+    ]
+
+
+def test_what_an_environment_asks_of_a_driver(pair, tmp_path):
+    server, client = pair
+    watch = types.SimpleNamespace(start_time=time.time(), total_wait=60, should_check=lambda: True)
+    assert server.stopped_check_with_watch(watch) is True
+    watch.total_wait = 0
+    with pytest.raises(TimeoutException, match="Timeout when stopping TCPServer.server."):
+        server.stopped_check_with_watch(watch)
+    values = server.context_input(exclude=["port"])
+    assert values["host"] == "localhost" and "port" not in values
+    assert client.context_input()["server_port"] == server.port
+    assert TCPClient.filter_locals({"self": 1, "name": "a", "interface": None, "options": {}}) == {"name": "a"}
+    lone = TCPServer("lone", runpath=lambda driver: str(tmp_path / driver.uid()))
+    assert lone.runpath is None
+    lone.define_runpath()
+    assert lone.runpath == str(tmp_path / "lone") and not os.path.exists(lone.runpath)
+    lone.make_runpath_dirs()
+    assert os.path.isdir(lone.scratch) and lone.scratch == lone.runpath + "/scratch"
 
 
 def test_connections_in_the_order_of_their_arrival(pair):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Plans under unittest; test_integration.py runs this file in an interpreter of its own."""
 
+import importlib.util
 import os
 import pathlib
 import re
@@ -73,6 +74,11 @@ class Documented(Scratch):
         import inspect
 
         self.assertEqual(list(inspect.signature(method).parameters), ["self"])
+
+    def test_a_plan_knows_its_test(self):
+        plan = self.plan("of this")
+        self.assertEqual((plan.name, plan.testCaseName, plan.timeout), ("of this", "Documented", 20))
+        plan.execute()
 
     def test_log_files_and_folder(self):
         plan = self.plan("testEchoFunctionality")
@@ -220,11 +226,12 @@ class Failures(Scratch):
     def test_an_unexpected_exit_is_noticed_when_it_happens(self):
         plan = self.plan()
         plan.setTimeout(600)
-        brief, lasting = plan.spawnPar(("true",), ("sleep", "600"))
+        # It ends while the other one is waited for, not before.
+        brief, lasting = plan.spawnPar(("sleep", "0.3"), ("sleep", "600"))
         plan.wait(lasting, 0)
         error = self.fails(plan, integration.UnexpectedExitException)
         self.assertIs(error.process, brief)
-        self.assertTrue(str(error).startswith("The process <Process true in state STOPPED> exited prematurely."))
+        self.assertTrue(str(error).startswith("The process <Process sleep in state STOPPED> exited prematurely."))
         self.assertEqual(lasting.state, lasting.STOPPED)
 
     def between(self):
@@ -472,6 +479,25 @@ class Names(Scratch):
         self.assertFalse(process.protocol.timedOut)
         process.wait(0)
         self.assertTrue(issubclass(integration.ThreadProtocol, integration.ProcessProtocol))
+
+    @unittest.skipUnless(importlib.util.find_spec("twisted"), "no Twisted at hand")
+    def test_protocols_tell_twisted_of_the_end(self):
+        from twisted.internet import error
+        from twisted.python import failure
+
+        codes, failures = [], []
+        ended = integration.ProcessProtocol()
+        self.assertIs(ended.getDeferred(), ended.exitDeferred)
+        ended.getDeferred().addCallback(codes.append)
+        ended.processEnded(failure.Failure(error.ProcessDone(0)))
+        late = integration.ThreadProtocol()
+        late.getDeferred().addErrback(lambda reason: failures.append(reason.value))
+        late.timeout("process", 3)
+        with self.assertLogs("integration", "WARNING"):
+            late.processEnded(failure.Failure(error.ProcessTerminated(1)))
+        self.assertEqual(codes, [0])
+        self.assertTrue(late.timedOut)
+        self.assertEqual((failures[0].process, failures[0].status), ("process", 3))
 
     def test_the_suites_testcase_and_attr(self):
         @testsuite.attr("slow", speed=1)

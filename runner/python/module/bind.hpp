@@ -21,6 +21,8 @@ void bind_vm(pybind11::module_& module);
 void bind_env(pybind11::module_& module);
 /// Status machines, dependencies, TCP endpoints: under the package testplan.
 void bind_driver(pybind11::module_& module);
+/// A supervised process, into the module of bind_driver().
+void bind_program(pybind11::module_& module);
 /// TestContext.
 void bind_context(pybind11::module_& module);
 

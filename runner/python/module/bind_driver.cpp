@@ -10,6 +10,7 @@
 #include "runner/python/module/bind.hpp"
 #include "runner/python/module/convert.hpp"
 #include "runner/python/module/own_loop.hpp"
+#include "runner/support/timeline.hpp"
 
 #include <pybind11/stl.h>
 #include <pybind11/stl/filesystem.h>
@@ -100,6 +101,8 @@ void translate(std::exception_ptr thrown) {
             raise("socket", "gaierror", error.code(), text_from(error.what()));
         } catch (const driver::PeerClosedError& error) {
             raise("_vt", "PeerClosedError", text_from(error.what()));
+        } catch (const driver::TlsError& error) {
+            raise("ssl", "SSLError", text_from(error.what()));
         }
     } catch (py::error_already_set& broken) {
         broken.restore();
@@ -190,6 +193,31 @@ void bind_texts(py::module_& module) {
         });
 }
 
+void bind_tls(py::module_& module) {
+    py::class_<driver::TlsOptions>(module, "TlsOptions")
+        .def(py::init([](std::filesystem::path certificate, std::filesystem::path key,
+                         std::filesystem::path ca, const py::str& server_name) {
+                 return driver::TlsOptions{std::move(certificate), std::move(key), std::move(ca),
+                                           bytes_of(server_name)};
+             }),
+             py::arg("certificate") = "", py::arg("key") = "", py::arg("ca") = "",
+             py::arg("server_name") = "")
+        .def_property(
+            "certificate",
+            [](const driver::TlsOptions& self) { return text_from(self.certificate.native()); },
+            [](driver::TlsOptions& self, const py::str& path) { self.certificate = bytes_of(path); })
+        .def_property(
+            "key", [](const driver::TlsOptions& self) { return text_from(self.key.native()); },
+            [](driver::TlsOptions& self, const py::str& path) { self.key = bytes_of(path); });
+    module.def("make_certificate", [](const std::filesystem::path& directory, const py::list& hosts) {
+        std::vector<std::string> names;
+        for (const py::handle host : hosts) {
+            names.push_back(bytes_of(host));
+        }
+        return driver::make_certificate(directory, names);
+    });
+}
+
 /// The buffer of a bytes object, valid while it lives.
 std::string_view view(const py::bytes& bytes) {
     return {PyBytes_AS_STRING(bytes.ptr()), static_cast<std::size_t>(PyBytes_GET_SIZE(bytes.ptr()))};
@@ -198,13 +226,13 @@ std::string_view view(const py::bytes& bytes) {
 void bind_server(py::module_& module) {
     py::class_<TcpServer, std::shared_ptr<TcpServer>>(module, "TcpServer")
         .def(py::init([](const py::object& name, const py::object& host, std::uint16_t port, int backlog,
-                         std::shared_ptr<TrafficLog> traffic) {
-                 driver::ServerOptions options{bytes_of(name), bytes_of(host), port, backlog};
+                         std::shared_ptr<TrafficLog> traffic, std::optional<driver::TlsOptions> tls) {
+                 driver::ServerOptions options{bytes_of(name), bytes_of(host), port, backlog, std::move(tls)};
                  return for_python(
                      std::make_shared<TcpServer>(own_loop(), std::move(options), std::move(traffic)));
              }),
              py::arg("name"), py::arg("host"), py::arg("port"), py::arg("backlog") = 128,
-             py::arg("traffic") = std::shared_ptr<TrafficLog>())
+             py::arg("traffic") = std::shared_ptr<TrafficLog>(), py::arg("tls") = std::nullopt)
         .def("bind", [](TcpServer& self) { without_gil([&] { self.bind(); }); })
         .def("listen", [](TcpServer& self) { without_gil([&] { self.listen(); }); })
         .def("close", [](TcpServer& self) { without_gil([&] { self.close(); }); })
@@ -237,6 +265,7 @@ void bind_server(py::module_& module) {
         .def_property_readonly("port", &TcpServer::port)
         .def_property_readonly("fd", &TcpServer::fd)
         .def_property_readonly("listening", &TcpServer::listening)
+        .def_property_readonly("refusal", [](const TcpServer& self) { return text_from(self.refusal()); })
         .def_property_readonly("arrived", &TcpServer::arrived)
         .def_property_readonly("accepted", &TcpServer::accepted);
 }
@@ -245,12 +274,14 @@ void bind_client(py::module_& module) {
     using Interface = std::optional<std::pair<std::string, std::uint16_t>>;
     py::class_<TcpClient, std::shared_ptr<TcpClient>>(module, "TcpClient")
         .def(py::init([](const py::object& name, const py::object& host, std::uint16_t port,
-                         Interface interface, std::shared_ptr<TrafficLog> traffic) {
-                 driver::ClientOptions options{bytes_of(name), bytes_of(host), port, std::move(interface)};
+                         Interface interface, std::shared_ptr<TrafficLog> traffic,
+                         std::optional<driver::TlsOptions> tls) {
+                 driver::ClientOptions options{bytes_of(name), bytes_of(host), port, std::move(interface),
+                                               std::move(tls)};
                  return std::make_shared<TcpClient>(std::move(options), std::move(traffic));
              }),
              py::arg("name"), py::arg("host"), py::arg("port"), py::arg("interface") = Interface(),
-             py::arg("traffic") = std::shared_ptr<TrafficLog>())
+             py::arg("traffic") = std::shared_ptr<TrafficLog>(), py::arg("tls") = std::nullopt)
         .def("connect",
              [](TcpClient& self, double timeout) {
                  without_gil([&] { self.connect(Deadline::after(Seconds{timeout})); });
@@ -284,8 +315,21 @@ void bind_driver(py::module_& parent) {
     py::class_<TrafficLog, std::shared_ptr<TrafficLog>>(module, "TrafficLog")
         .def(py::init<std::filesystem::path>())
         .def("flush", &TrafficLog::flush);
+    bind_tls(module);
     bind_server(module);
     bind_client(module);
+    bind_program(module);
+    module.def("timeline", [](const std::string& title, const py::list& bars) {
+        std::vector<TimelineBar> drawn;
+        for (const py::handle item : bars) {
+            const auto bar =
+                py::cast<std::tuple<std::string, std::string, std::string, int, double, double>>(item);
+            drawn.push_back({std::get<0>(bar), std::get<1>(bar), std::get<2>(bar),
+                             static_cast<TimelineBar::Outcome>(std::get<3>(bar)), std::get<4>(bar),
+                             std::get<5>(bar)});
+        }
+        return text_from(timeline(title, drawn));
+    });
     module.def("port_number", [](const py::object& port) { return driver::port_number(bytes_of(port)); });
 }
 

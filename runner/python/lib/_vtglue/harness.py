@@ -158,6 +158,16 @@ def _sum_of(path, outcomes):
     return statuses.Verdict(bad[0].status, statuses._encodable(reason), bad[0].fail_class, traceback)
 
 
+def _draw(output_dir, title):
+    """Leaves a picture of the drivers' lives among the results, where our drivers had some."""
+    lives = sys.modules.get("testplan.common.entity.lives")
+    try:
+        if lives is not None:
+            lives.draw(output_dir, title)
+    except OSError as error:
+        _log.warning("the drivers' timeline cannot be written: %s", error)
+
+
 def run(kind, path, selection, output_dir, prefer):
     """Runs `selection` (Class.method, Class, or empty for all) of a file. None, or the Verdict of what went wrong."""
     logs.attach()
@@ -175,6 +185,8 @@ def run(kind, path, selection, output_dir, prefer):
     except BaseException as error:
         return statuses.verdict(error)
     finally:
+        if kind == "vt-driver":
+            _draw(output_dir, selection or os.path.splitext(os.path.basename(path))[0])
         for stream in (sys.stdout, sys.stderr):
             try:
                 stream.flush()

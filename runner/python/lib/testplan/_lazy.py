@@ -40,7 +40,7 @@ class Missing:
         "runnable": "the interactive mode and its runner",
         "common.remote": "drivers on other machines",
         "testing.bdd": "tests written as features (BDD)",
-        "testing.multitest.driver": "the drivers here are those for TCP, and Driver to derive from",
+        "testing.multitest.driver": "the drivers here are those for TCP, App for programs, and Driver to derive from",
     }
 
     @classmethod

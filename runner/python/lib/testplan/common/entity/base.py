@@ -7,6 +7,7 @@ import _vt
 from testplan.common.config import Config, ConfigOption
 from testplan.common.config.check import Or
 from testplan.common.entity.environment import Environment
+from testplan.common.entity.lives import Life
 from testplan.common.entity.status import (
     EntityStatus,
     ResourceStatus,
@@ -295,6 +296,7 @@ class Resource(Entity):
         super().__init__(**options)
         self._context = None
         self._failovers = []
+        self._life = None
         self._wait_handlers.update(
             {self.STATUS.STARTED: self._wait_started, self.STATUS.STOPPED: self._wait_stopped}
         )
@@ -330,12 +332,17 @@ class Resource(Entity):
         self.logger.info("Starting %s", self)
         self.timer.start(ResourceTimings.RESOURCE_SETUP)
         self.status.change(self.STATUS.STARTING)
-        self.pre_start()
-        self._call_hook("pre_start")
-        self.starting()
-        if not self.async_start:
-            self.wait(self.STATUS.STARTED)
-            self.logger.info("%s started", self)
+        self._life = Life(str(self.uid()), type(self).__name__)
+        try:
+            self.pre_start()
+            self._call_hook("pre_start")
+            self.starting()
+            if not self.async_start:
+                self.wait(self.STATUS.STARTED)
+                self.logger.info("%s started", self)
+        except BaseException:
+            self._life.failed("did not start")
+            raise
 
     def stop(self):
         """Stops it, by stopping(). Does nothing if it was not started, or is down already."""
@@ -397,6 +404,8 @@ class Resource(Entity):
 
     def _mark_stopped(self):
         self.status.change(self.STATUS.STOPPED)
+        if self._life is not None:
+            self._life.stopped()
         self._end_timer(ResourceTimings.RESOURCE_TEARDOWN)
         self.post_stop()
         self._call_hook("post_stop")
@@ -453,6 +462,12 @@ class Resource(Entity):
     def pending_work(self):
         """Whether it has something to do yet."""
         return False
+
+    def abort(self):
+        """Ends it at once; a second call does nothing."""
+        super().abort()
+        if self._life is not None:
+            self._life.aborted()
 
     def register_failover(self, klass, params):
         """A class, with its arguments, to be made in its place if it cannot start; see failover()."""

@@ -8,12 +8,12 @@ from testplan.common.utils import networking
 class Client:
     """connect(), send() and receive(), close(). `interface` is the local (host, port) that it takes, if any."""
 
-    def __init__(self, host, port, interface=None, name="client", traffic=None):
+    def __init__(self, host, port, interface=None, name="client", traffic=None, tls=None):
         self._input_host = host
         self._input_port = port
         self._interface = interface
         number = networking.port_to_int(port)
-        self._client = _vt.driver.TcpClient(name, host, number, tuple(interface) if interface else None, traffic)
+        self._client = _vt.driver.TcpClient(name, host, number, tuple(interface) if interface else None, traffic, tls)
 
     @property
     def address(self):

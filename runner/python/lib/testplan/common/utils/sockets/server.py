@@ -12,10 +12,10 @@ class Server:
     `traffic` (a _vt.driver.TrafficLog) are for messages and records.
     """
 
-    def __init__(self, host="localhost", port=0, listen=128, name="server", traffic=None):
+    def __init__(self, host="localhost", port=0, listen=128, name="server", traffic=None, tls=None):
         self._input_host = host
         self._input_port = port
-        self._server = _vt.driver.TcpServer(name, host, networking.port_to_int(port), listen, traffic)
+        self._server = _vt.driver.TcpServer(name, host, networking.port_to_int(port), listen, traffic, tls)
         self._socket = None
 
     @property

@@ -29,6 +29,11 @@ def _warn_of_old_option():
     )
 
 
+def is_tls(value):
+    """Whether it says how to speak TLS."""
+    return value is None or isinstance(value, bool) or hasattr(value, "get_context")
+
+
 class DriverConfig(ResourceConfig):
     """Options of every driver."""
 

@@ -2,6 +2,7 @@
 """TCPClient driver classes."""
 
 import os
+from time import time
 
 import _vt
 from testplan.common.config import ConfigOption
@@ -10,7 +11,7 @@ from testplan.common.utils.context import ContextValue, expand
 from testplan.common.utils.networking import port_to_int
 from testplan.common.utils.sockets.client import Client
 from testplan.common.utils.timing import TimeoutException, TimeoutExceptionInfo
-from testplan.testing.multitest.driver.base import Driver, DriverConfig
+from testplan.testing.multitest.driver.base import Driver, DriverConfig, is_tls
 from testplan.testing.multitest.driver.connection import ConnectionExtractor, Direction, Protocol
 
 
@@ -24,6 +25,7 @@ class TCPClientConfig(DriverConfig):
             "port": Or(int, str, ContextValue),
             ConfigOption("interface", default=None): Or(None, tuple),
             ConfigOption("connect_at_start", default=True): bool,
+            ConfigOption("tls", default=None): is_tls,
         }
 
 
@@ -37,6 +39,7 @@ class TCPClient(Driver):
     :param port: the server's port, or a context value
     :param interface: (host, port) that it binds to before it connects
     :param connect_at_start: whether start() connects it
+    :param tls: True: whom the system trusts, or a DefaultTLSConfig or SimpleTLSConfig
     """
 
     CONFIG = TCPClientConfig
@@ -48,6 +51,7 @@ class TCPClient(Driver):
         self._host = None
         self._port = None
         self._client = None
+        self._core = None  # the client's, for messages: no call in between
         self._server_host = None
         self._server_port = None
 
@@ -94,7 +98,11 @@ class TCPClient(Driver):
 
     def send(self, msg):
         """Sends all bytes of `msg`; returns how many."""
-        return self._up().send(msg)[1]
+        core = self._core
+        if core is None or type(msg) is not bytes:
+            return self._up().send(msg)[1]
+        core.send(msg, 30.0)
+        return len(msg)
 
     def send_tsp(self, msg):
         """Sends all bytes of `msg`; returns the time in microseconds since 1970 and how many."""
@@ -111,14 +119,14 @@ class TCPClient(Driver):
         """What comes, at most `size` bytes; none after the server's end.
 
         Raises TimeoutException; with timeout=None it does not wait and returns None instead."""
-        info = TimeoutExceptionInfo()
+        began = time()
         try:
-            return self._up().receive(size, timeout or 0)
+            return (self._core or self._up()).receive(size, timeout or 0)
         except TimeoutError as error:
             if timeout is None:
                 return None
             raise TimeoutException(
-                f"Timed out waiting for message on {self.cfg.name}. {info.msg()} {error}"
+                f"Timed out waiting for message on {self.cfg.name}. {TimeoutExceptionInfo(began).msg()} {error}"
             ) from error
 
     def reconnect(self):
@@ -132,9 +140,15 @@ class TCPClient(Driver):
         self._server_host = expand(self.cfg.host, self.context)
         self._server_port = port_to_int(expand(self.cfg.port, self.context))
         traffic = _vt.driver.TrafficLog(os.path.join(self.runpath, "traffic")) if self.runpath else None
+        tls = None
+        if self.cfg.tls:
+            from testplan.common.utils.sockets.tls import _options_of
+
+            tls = _options_of(self.cfg.tls, self.context)
         self._client = Client(
-            self._server_host, self._server_port, self.cfg.interface, name=self.cfg.name, traffic=traffic
+            self._server_host, self._server_port, self.cfg.interface, name=self.cfg.name, traffic=traffic, tls=tls
         )
+        self._core = self._client._client
         if self.cfg.connect_at_start:
             self.connect()
 

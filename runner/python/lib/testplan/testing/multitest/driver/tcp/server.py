@@ -2,6 +2,7 @@
 """TCPServer driver classes."""
 
 import os
+from time import time
 
 import _vt
 from testplan.common.config import ConfigOption
@@ -10,7 +11,7 @@ from testplan.common.utils.context import ContextValue, expand
 from testplan.common.utils.documentation_helper import emphasized
 from testplan.common.utils.sockets.server import Server
 from testplan.common.utils.timing import TimeoutException, TimeoutExceptionInfo
-from testplan.testing.multitest.driver.base import Driver, DriverConfig
+from testplan.testing.multitest.driver.base import Driver, DriverConfig, is_tls
 from testplan.testing.multitest.driver.connection import ConnectionExtractor, Direction, Protocol
 
 
@@ -23,6 +24,7 @@ class TCPServerConfig(DriverConfig):
             ConfigOption("host", default="localhost"): Or(str, ContextValue),
             ConfigOption("port", default=0): Or(int, str, ContextValue),
             ConfigOption("backlog", default=128): int,
+            ConfigOption("tls", default=None): is_tls,
         }
 
 
@@ -35,6 +37,7 @@ class TCPServer(Driver):
     :param host: what it binds to
     :param port: 0: one that is free
     :param backlog: connections that may wait for the kernel's accept
+    :param tls: True: with a certificate that it makes (`certificate`), or a SimpleTLSConfig
     """
 
     CONFIG = TCPServerConfig
@@ -46,6 +49,8 @@ class TCPServer(Driver):
         self._host = None
         self._port = None
         self._server = None
+        self._core = None  # the server's, for messages: no call in between
+        self._certificate = None
 
     @emphasized
     @property
@@ -63,6 +68,11 @@ class TCPServer(Driver):
     def socket(self):
         """The listening socket; None before it has started."""
         return self._server.socket if self._server is not None else None
+
+    @property
+    def certificate(self):
+        """The file of its TLS certificate, for a client's cacert; None without TLS."""
+        return self._certificate
 
     @property
     def connection_identifier(self):
@@ -97,7 +107,7 @@ class TCPServer(Driver):
     def send(self, msg, conn_idx=None, timeout=30):
         """Sends all bytes of `msg` through a connection (the last accepted one) within `timeout` seconds; returns how
         many."""
-        return self._up().send(msg, conn_idx, timeout)
+        return (self._core or self._up()).send(msg if type(msg) is bytes else bytes(msg), conn_idx, timeout)
 
     def receive_text(self, standard="utf-8", **kwargs):
         """Calls TCPServer.receive and decodes received bytes."""
@@ -110,17 +120,16 @@ class TCPServer(Driver):
         """Just `size` bytes of a connection (the last accepted one); without a size what is there, at most 1024 bytes.
 
         Raises TimeoutException; with timeout=None it does not wait and returns None instead."""
-        server = self._up()
         if size is None:
-            return server.receive(1024, conn_idx, wait_full_size=False)
-        info = TimeoutExceptionInfo()
+            return self._up().receive(1024, conn_idx, wait_full_size=False)
+        began = time()
         try:
-            return server.receive(size, conn_idx, timeout or 0)
+            return (self._core or self._up()).receive(size, conn_idx, timeout or 0)
         except TimeoutError as error:
             if timeout is None:
                 return None
             raise TimeoutException(
-                f"Timed out waiting for message on {self.cfg.name}. {info.msg()} {error}"
+                f"Timed out waiting for message on {self.cfg.name}. {TimeoutExceptionInfo(began).msg()} {error}"
             ) from error
 
     def starting(self):
@@ -129,15 +138,27 @@ class TCPServer(Driver):
         if self._server is not None:
             self._server.release()  # its port may be wanted again
         host = expand(self.cfg.host, self.context)
+        tls = self.cfg.tls and self._tls(host)
         traffic = _vt.driver.TrafficLog(os.path.join(self.runpath, "traffic")) if self.runpath else None
         self._server = Server(
-            host, expand(self.cfg.port, self.context), self.cfg.backlog, name=self.cfg.name, traffic=traffic
+            host, expand(self.cfg.port, self.context), self.cfg.backlog, name=self.cfg.name, traffic=traffic, tls=tls
         )
+        self._core = self._server._server
         self._server.bind()
         self._server.serve()
         self._host = host
         self._port = self._server.port
         self.logger.info("%s listening on %s:%s", self, self.host, self.port)
+
+    def _tls(self, host):
+        from testplan.common.utils.sockets.tls import _options_of
+
+        options = _options_of(self.cfg.tls, self.context)
+        if not options.certificate:
+            own = _vt.driver.make_certificate(os.path.join(self.runpath, "tls"), [host])
+            options.certificate, options.key = own.certificate, own.key
+        self._certificate = str(options.certificate)
+        return options
 
     def stopping(self):
         """Stops the TCP server."""
