@@ -21,6 +21,7 @@ LAYERS = (
     ("runner/monitor",),
     ("runner/storage", "runner/net"),
     ("runner/caps",),
+    ("runner/harness/block",),
     ("runner/guest",),
     ("runner/vm",),
     ("runner/env",),
@@ -38,7 +39,7 @@ RANK = {folder: rank for rank, folders in enumerate(LAYERS) for folder in folder
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 
 # Tests are clients of the public APIs only.
-PUBLIC = ("runner/native/driver_api.hpp", "runner/native/plan_api.hpp", "runner/native/test_api.hpp")
+PUBLIC = ("runner/native/block_api.hpp", "runner/native/driver_api.hpp", "runner/native/plan_api.hpp", "runner/native/test_api.hpp")
 
 
 def layer_of(path):

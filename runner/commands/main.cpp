@@ -6,6 +6,7 @@
 #include "runner/commands/cmd_bootstrap.hpp"
 #include "runner/commands/cmd_cfg.hpp"
 #include "runner/commands/cmd_guests.hpp"
+#include "runner/commands/cmd_iotests.hpp"
 #include "runner/commands/cmd_list.hpp"
 #include "runner/commands/cmd_resolve.hpp"
 #include "runner/commands/commands.hpp"
@@ -49,6 +50,7 @@ void add_machine_commands(CLI::App& app) {
     app.add_subcommand("runnable-run-recipe", "nrunner protocol: run a runnable given by a recipe");
     app.add_subcommand("task-run", "nrunner protocol: run a task given by arguments");
     app.add_subcommand("task-run-recipe", "nrunner protocol: run a task given by a recipe");
+    app.add_subcommand("iotests", "Run QEMU's block tests, in the words of its own check");
     app.add_subcommand("python",
                        "Run a script in the embedded interpreter, with the test modules importable");
 }
@@ -88,6 +90,9 @@ int run(int argc, char** argv) {
     }
     if (words == std::vector<std::string>{"provider-worker"}) {
         return vt::providers::run_git_worker();
+    }
+    if (!words.empty() && words.front() == "iotests") {
+        return vt::run_iotests_command({words.begin() + 1, words.end()});
     }
     if (!words.empty() && words.front() == "python") {
         return vt::run_python_command({words.begin() + 1, words.end()});

@@ -12,13 +12,18 @@
 #include "runner/support/log.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <condition_variable>
+#include <cstring>
 #include <deque>
 #include <map>
 #include <mutex>
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <sys/socket.h>
 
 namespace vt {
 namespace {
@@ -88,6 +93,7 @@ struct QmpMonitor::Impl {
     QmpParser parser;
     std::unique_ptr<SocketReader> reader;  ///< made and destroyed on the loop's thread, which uses it
     pid_t peer = 0;                        ///< QEMU, if that can be told
+    UniqueFd descriptors;                  ///< the same connection, for passing descriptors
 
     mutable std::mutex mutex;
     std::condition_variable changed;
@@ -307,14 +313,20 @@ QmpMonitor::~QmpMonitor() {
 
 std::unique_ptr<QmpMonitor> QmpMonitor::connect(IoLoop& loop, const MonitorAddress& address,
                                                 const Deadline& deadline) {
-    auto impl = std::make_shared<Impl>(loop, address);
     UniqueFd socket;
     try {
         socket = connect_unix(address.socket, deadline, address.interrupt.get());
     } catch (const Error& error) {
         throw MonitorConnectError(address.name, error.what());
     }
+    return attach(loop, address, std::move(socket), deadline);
+}
+
+std::unique_ptr<QmpMonitor> QmpMonitor::attach(IoLoop& loop, const MonitorAddress& address, UniqueFd socket,
+                                               const Deadline& deadline, bool negotiate) {
+    auto impl = std::make_shared<Impl>(loop, address);
     impl->peer = socket_peer(socket.get());
+    impl->descriptors.reset(::fcntl(socket.get(), F_DUPFD_CLOEXEC, 0));
     const std::weak_ptr<Impl> weak = impl;
     // Made on the loop's thread, so that it is stored before the first bytes are handled.
     loop.run_there([&] {
@@ -332,8 +344,10 @@ std::unique_ptr<QmpMonitor> QmpMonitor::connect(IoLoop& loop, const MonitorAddre
                                                                   }});
     });
     std::unique_ptr<QmpMonitor> monitor(new QmpMonitor(std::move(impl)));
-    monitor->impl_->await_greeting(deadline);
-    monitor->impl_->run("qmp_capabilities", {}, deadline);
+    if (negotiate) {
+        monitor->impl_->await_greeting(deadline);
+        monitor->impl_->run("qmp_capabilities", {}, deadline);
+    }
     return monitor;
 }
 
@@ -420,6 +434,62 @@ std::optional<QmpEvent> QmpMonitor::wait_event(const std::function<bool(const Qm
 
 std::optional<QmpEvent> QmpMonitor::wait_event(const std::string& name, const Deadline& deadline) {
     return wait_event([&](const QmpEvent& event) { return event.name() == name; }, deadline);
+}
+
+std::optional<QmpEvent> QmpMonitor::take_event(const std::function<bool(const QmpEvent&)>& wanted,
+                                               const Deadline& deadline) {
+    std::unique_lock lock(impl_->mutex);
+    for (std::uint64_t next = 0;;) {
+        auto& events = impl_->events;
+        for (auto kept = events.begin(); kept != events.end(); ++kept) {
+            if (kept->number >= next && (!wanted || wanted(kept->event))) {
+                auto event = std::move(kept->event);
+                impl_->event_bytes -= kept->bytes;
+                events.erase(kept);
+                return event;
+            }
+        }
+        next = impl_->next_event;
+        while (impl_->next_event == next) {
+            if (impl_->closed) {
+                impl_->throw_closed();
+            }
+            if (!impl_->wait(lock, deadline)) {
+                return std::nullopt;
+            }
+        }
+    }
+}
+
+std::vector<QmpEvent> QmpMonitor::take_events() {
+    std::vector<QmpEvent> taken;
+    const std::lock_guard lock(impl_->mutex);
+    for (auto& kept : impl_->events) {
+        taken.push_back(std::move(kept.event));
+    }
+    impl_->events.clear();
+    impl_->event_bytes = 0;
+    return taken;
+}
+
+void QmpMonitor::send_descriptor(int descriptor) {
+    // QEMU skips white space between messages; a descriptor travels with at least one byte.
+    char blank = ' ';
+    iovec part{&blank, 1};
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    auto* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    std::memcpy(CMSG_DATA(header), &descriptor, sizeof(int));
+    if (::sendmsg(impl_->descriptors.get(), &message, MSG_NOSIGNAL) != 1) {
+        throw MonitorSocketError("Could not pass a descriptor to QEMU", std::strerror(errno));
+    }
 }
 
 std::uint64_t QmpMonitor::on_event(EventHandler handler) {

@@ -12,6 +12,7 @@
 #include "runner/io/interrupt.hpp"
 #include "runner/monitor/monitor_error.hpp"
 #include "runner/support/deadline.hpp"
+#include "runner/support/unique_fd.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -69,6 +70,10 @@ class QmpMonitor {
     /// loop must outlive the monitor. Throws MonitorConnectError, MonitorProtocolError, MonitorSocketError.
     static std::unique_ptr<QmpMonitor> connect(IoLoop& loop, const MonitorAddress& address,
                                                const Deadline& deadline);
+    /// The same on a connection that is there already (one end of a pair whose other end QEMU inherits, or an
+    /// accepted one). \p negotiate: false leaves greeting and capabilities to the caller.
+    static std::unique_ptr<QmpMonitor> attach(IoLoop& loop, const MonitorAddress& address, UniqueFd socket,
+                                              const Deadline& deadline, bool negotiate = true);
     ~QmpMonitor();
     QmpMonitor(const QmpMonitor&) = delete;
     QmpMonitor& operator=(const QmpMonitor&) = delete;
@@ -96,6 +101,15 @@ class QmpMonitor {
     std::optional<QmpEvent> wait_event(const std::function<bool(const QmpEvent&)>& wanted,
                                        const Deadline& deadline);
     std::optional<QmpEvent> wait_event(const std::string& name, const Deadline& deadline);
+
+    /// Takes out the first kept or coming event that \p wanted (empty: any) accepts; nothing if \p deadline
+    /// passes. \p wanted must not use this object. Throws MonitorSocketError if the connection ends first.
+    std::optional<QmpEvent> take_event(const std::function<bool(const QmpEvent&)>& wanted,
+                                       const Deadline& deadline);
+    /// Takes out all kept events, oldest first.
+    std::vector<QmpEvent> take_events();
+    /// Passes \p descriptor to QEMU, for its next command `getfd` or `add-fd`. Throws MonitorSocketError.
+    void send_descriptor(int descriptor);
 
     /// Calls \p handler for each event from now on, on the loop's thread, which it must not block; it must
     /// not run commands. Returns a number for remove_handler().

@@ -7,6 +7,7 @@
 #include "runner/process/spawn.hpp"
 #include "runner/process/supervised_state.hpp"
 #include "runner/process/sweeper.hpp"
+#include "runner/support/file.hpp"
 #include "runner/support/log.hpp"
 
 #include <algorithm>
@@ -22,6 +23,7 @@
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <poll.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace vt::process {
@@ -189,6 +191,17 @@ class NoSigpipe {
     sigset_t before_{};
     bool was_pending_ = false;
 };
+
+/// The name of the program that \p pid runs.
+std::string program_of(pid_t pid) {
+    try {
+        const auto line = read_file(fmt::format("/proc/{}/cmdline", pid), std::size_t{4} << 20);
+        const auto name = std::filesystem::path(line.substr(0, line.find('\0'))).filename().string();
+        return name.empty() ? "a program" : name;
+    } catch (const Error&) {  // gone in between
+        return "a program";
+    }
+}
 
 }  // namespace
 
@@ -472,6 +485,21 @@ ExitStatus Supervised::stop(const Deadline& deadline) {
 
 ExitStatus Supervised::kill() {
     return impl_->killed();
+}
+
+std::vector<std::string> Supervised::left_behind(const Deadline& deadline) const {
+    std::vector<std::string> found;
+    for (const pid_t pid : supervised_processes(impl_->state->mark)) {
+        if (pid == this->pid()) {
+            continue;
+        }
+        const UniqueFd handle(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+        if (!handle || vt::wait_ready(handle.get(), POLLIN, deadline)) {
+            continue;
+        }
+        found.push_back(fmt::format("{} (process {})", program_of(pid), pid));
+    }
+    return found;
 }
 
 std::vector<std::string> Supervised::last_lines(Stream stream) const {

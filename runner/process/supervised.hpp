@@ -185,6 +185,11 @@ class Supervised {
     /// SIGKILL for it and all that it started. Throws TimeoutError if it does not die.
     ExitStatus kill();
 
+    /// What it has left running, once it has ended: "qemu-nbd (process 12)" for each process that it or
+    /// another one of these started and that has not ended by \p deadline. They go with stop(), kill() or
+    /// this object.
+    std::vector<std::string> left_behind(const Deadline& deadline) const;
+
     /// The last lines of a stream, oldest first.
     std::vector<std::string> last_lines(Stream stream) const;
     /// A sentence for people: "vpp (process 12) was killed by SIGSEGV (core dumped) after 2.1 s; the last of

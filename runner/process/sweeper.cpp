@@ -211,6 +211,11 @@ void set_supervision_mark(std::uint64_t mark) {
     }
 }
 
+std::vector<pid_t> supervised_processes(std::uint64_t mark) {
+    const auto number = std::to_string(mark);
+    return processes([&](const fs::path& process) { return lock_limits(process).hard == number; });
+}
+
 std::size_t kill_supervised(std::uint64_t mark, const Deadline& deadline) {
     const auto number = std::to_string(mark);
     return kill_all([&](const fs::path& process) { return lock_limits(process).hard == number; }, deadline);

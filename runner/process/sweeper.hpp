@@ -59,6 +59,9 @@ std::uint64_t new_supervision_mark();
 /// Sets the mark for the calling process. Async-signal-safe.
 void set_supervision_mark(std::uint64_t mark);
 
+/// The living processes, but the calling one, that carry the supervision mark \p mark.
+std::vector<pid_t> supervised_processes(std::uint64_t mark);
+
 /// Kills every process that carries the supervision mark \p mark, until none is left or \p deadline passes;
 /// returns how many.
 std::size_t kill_supervised(std::uint64_t mark, const Deadline& deadline);

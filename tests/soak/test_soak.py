@@ -13,6 +13,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "e2e")]
 
 from jobs import BUILD, VENV  # noqa: E402
 import harness_soak  # noqa: E402
+import iotests_soak  # noqa: E402
 from soak import campaign, table  # noqa: E402
 
 pytestmark = pytest.mark.skipif(
@@ -55,3 +56,13 @@ def test_a_sample_of_killed_plans_and_drivers():
 @pytest.mark.soak
 def test_three_hundred_killed_plans_and_drivers():
     check_harnesses(os.environ.get("VT_SOAK_SEED", str(random.SystemRandom().randrange(10**6))), 300)
+
+
+def test_a_sample_of_killed_block_tests():
+    assert not list(iotests_soak.campaign("sample", 3))
+
+
+@pytest.mark.soak
+def test_two_hundred_killed_block_tests():
+    seed = os.environ.get("VT_SOAK_SEED", str(random.SystemRandom().randrange(10**6)))
+    assert not list(iotests_soak.campaign(seed, 200)), f"seed {seed}"

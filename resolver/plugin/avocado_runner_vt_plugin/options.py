@@ -24,6 +24,15 @@ _OPTIONS = (
     ("vt.qemu.qemu_dst_bin", "--vt-qemu-dst-bin", {"metavar": "FILE"}),
     ("vt.libvirt.connect_uri", "--vt-connect-uri", {"metavar": "URI"}),
     ("vt.omit_data_loss", "--vt-omit-data-loss", {}),
+    ("vt.iotests.format", "--iotests-format", {"metavar": "FORMAT"}),
+    ("vt.iotests.protocol", "--iotests-protocol", {"metavar": "PROTOCOL"}),
+    ("vt.iotests.image_options", "--iotests-image-options", {"metavar": "OPTIONS"}),
+    ("vt.iotests.cache_mode", "--iotests-cache-mode", {"metavar": "MODE"}),
+    ("vt.iotests.aio_mode", "--iotests-aio-mode", {"metavar": "MODE"}),
+    ("vt.iotests.machine", "--iotests-machine", {"metavar": "TYPE"}),
+    ("vt.iotests.qemu", "--iotests-qemu", {"metavar": "FILE"}),
+    ("vt.iotests.module", "--iotests-module", {"metavar": "MODULE"}),
+    ("vt.iotests.api", "--iotests-api", {"metavar": "LEVEL"}),
 )
 
 _LISTER_OPTIONS = (

@@ -50,6 +50,29 @@ def _machine_type():
     return "pseries" if machine.startswith("ppc64") else None
 
 
+# Of block tests: key, default, type, what it is for.
+_IOTESTS = (
+    ("format", "raw", str, "Image format of block tests (qemu-iotests): raw, qcow2, luks, …"),
+    ("protocol", "file", str, "Protocol of their images: file, nbd, ssh, …"),
+    ("image_options", "", str, "Options of their images, as qemu-img -o has them"),
+    ("cache_mode", "", str, "Cache mode of their images. Default: writeback"),
+    ("aio_mode", "threads", str, "How they do I/O: threads, native, io_uring"),
+    ("machine", "", str, "Machine type they use. Default: QEMU's own"),
+    ("qemu", "", str, "The QEMU they test. Default: the one found"),
+    ("qemu_img", "", str, "The qemu-img they test. Default: the one found"),
+    ("qemu_io", "", str, "The qemu-io they test. Default: the one found"),
+    ("qemu_nbd", "", str, "The qemu-nbd they test. Default: the one found"),
+    ("storage_daemon", "", str, "The qemu-storage-daemon they test. Default: the one found"),
+    ("gdb", False, flag, "Run their QEMU below gdbserver ($GDB_OPTIONS)"),
+    ("valgrind", False, flag, "Run their QEMU below valgrind"),
+    ("print", False, flag, "Let QEMU's output be part of theirs"),
+    ("debug", False, flag, "Run them with -d"),
+    ("module", "ours", str, "The iotests module they import: ours, theirs (that of their folder)"),
+    ("api", "", str, "What its functions return: 6.1, 7.2. Default: as each uses them"),
+    ("timeout", "900", str, "Seconds that one may take"),
+)
+IOTESTS_DEFAULTS = {key: default for key, default, _, _ in _IOTESTS}
+
 # Section, key, default, type, what it is for. Settings with an option that is a flag have to be bool.
 _SETTINGS = (
     ("vt", "type", Default(TYPES[0]), str, f"Type of the tests: {', '.join(TYPES)}. Default: {TYPES[0]}"),
@@ -143,5 +166,6 @@ class VTInit(Init):
     def initialize(self):
         # Test code runs in this interpreter's environment, wherever the runner's PATH leads.
         os.environ["AVOCADO_VT_PYTHON"] = sys.executable
-        for section, key, default, key_type, help_msg in _SETTINGS:
+        iotests = [("vt.iotests", *rest) for rest in _IOTESTS]
+        for section, key, default, key_type, help_msg in [*_SETTINGS, *iotests]:
             settings.register_option(section, key, default, help_msg, key_type=key_type)

@@ -23,6 +23,8 @@ void bind_env(pybind11::module_& module);
 void bind_driver(pybind11::module_& module);
 /// A supervised process, into the module of bind_driver().
 void bind_program(pybind11::module_& module);
+/// Programs, QMP, filters, images: under the modules iotests and qemu.
+void bind_block(pybind11::module_& module);
 /// TestContext.
 void bind_context(pybind11::module_& module);
 

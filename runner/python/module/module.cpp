@@ -23,4 +23,5 @@ PYBIND11_MODULE(_vt, module) {
     vt::python::bind_driver(module);
     vt::python::bind_context(module);
     vt::python::bind_plan(module);
+    vt::python::bind_block(module);
 }
