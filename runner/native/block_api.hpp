@@ -38,7 +38,11 @@ class BlockVm {
     /// \p backing if that is not empty.
     void add_node(std::string_view name, const std::filesystem::path& file, std::string_view format = {},
                   std::string_view backing = {});
-    /// Runs a qemu-io command on a node: "write -P 1 0 64k", "aio_write …". Throws vt::Error if it fails.
+    /// Gives the machine a disk on a node. What io() then does on that node goes a guest's way: through the
+    /// filters of jobs, too, which let nobody else write.
+    void add_disk(std::string_view node);
+    /// Runs a qemu-io command on a node: "write -P 1 0 64k", "aio_write …". Throws vt::Error if it is
+    /// refused.
     void io(std::string_view node, std::string_view command);
     /// Takes out the first event of that name whose data contain the object \p match (empty: any); the text
     /// of the whole event. Throws vt::TimeoutError.

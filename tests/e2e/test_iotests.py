@@ -326,6 +326,16 @@ def test_under_avocado():
         world.remove()
 
 
+@needs_avocado
+def test_native_block_tests(site):
+    """The mirror with its power cut, the bitmap over backups, the commit of a chain; and a format they cannot have."""
+    names = ("block_mirror_native", "block_bitmap_native", "block_commit_native")
+    job = site.run(*names, parallel=2)
+    assert {test.name.rpartition(".")[2]: (test.status, test.reason) for test in job.tests} == {name: ("PASS", "") for name in names}, job.output
+    lacking = site.run("block_commit_native", params=["block_format=nonsense"]).only
+    assert lacking.status == "CANCEL" and "has no image format nonsense" in lacking.reason
+
+
 def test_every_name_of_the_module():
     """Names of iotests at levels 6.1 and 7.2, and of the packages beside it."""
     names = {
