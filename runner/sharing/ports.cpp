@@ -2,6 +2,7 @@
 #include "runner/sharing/ports.hpp"
 
 #include "runner/support/error.hpp"
+#include "runner/support/strings.hpp"
 
 #include <cerrno>
 #include <cstddef>
@@ -34,8 +35,8 @@ bool bindable(std::uint16_t port) {
            ::listen(fd.get(), 1) == 0;
 }
 
-/// The socket that stands for \p port; none if another has it.
-UniqueFd lease(std::uint16_t port) {
+/// The socket that stands for \p what; none if another has it.
+UniqueFd lease(const std::string& what) {
     UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (!fd) {
         throw SystemError("make a socket", errno);
@@ -43,12 +44,12 @@ UniqueFd lease(std::uint16_t port) {
     // A name that begins with a zero byte is abstract (unix(7)), and as long as the address says.
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    const auto name = fmt::format("avocado-vt/port/{}", port);
+    const auto name = "avocado-vt/" + what;
     name.copy(address.sun_path + 1, sizeof address.sun_path - 1);
     const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
     if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0) {
         if (errno != EADDRINUSE) {
-            throw SystemError(fmt::format("lease port {}", port), errno);
+            throw SystemError("lease " + what, errno);
         }
         fd.reset();
     }
@@ -74,7 +75,7 @@ PortLease PortLease::take(std::uint16_t first, std::uint16_t last) {
     const std::uint32_t start = random_number() % count;
     for (std::uint32_t i = 0; i < count; ++i) {
         const auto port = static_cast<std::uint16_t>(first + (start + i) % count);
-        if (auto name = lease(port); name && bindable(port)) {
+        if (auto name = lease(fmt::format("port/{}", port)); name && bindable(port)) {
             return {port, std::move(name)};
         }
     }
@@ -87,6 +88,24 @@ MacAddress MacAddress::random() {
     const std::uint32_t b = random_number();
     return {fmt::format("9a:{:02x}:{:02x}:{:02x}:{:02x}:{:02x}", a & 0xff, (a >> 8) & 0xff, (a >> 16) & 0xff,
                         (a >> 24) & 0xff, b & 0xff)};
+}
+
+MacAddress MacAddress::from(std::string_view seed) {
+    const auto digest = content_digest(seed);
+    std::string text = "9a";
+    for (std::size_t i = 0; i < 5; ++i) {
+        text += ":" + digest.substr(2 * i, 2);
+    }
+    return parse(text);
+}
+
+MacLease MacLease::take(const std::string& seed) {
+    for (int number = 0;; ++number) {
+        auto mac = MacAddress::from(number == 0 ? seed : fmt::format("{} {}", seed, number));
+        if (auto name = lease("mac/" + mac.text)) {
+            return {std::move(mac), std::move(name)};
+        }
+    }
 }
 
 MacAddress MacAddress::parse(std::string_view text) {

@@ -39,9 +39,26 @@ struct MacAddress {
     /// A random one under Avocado-VT's prefix 9a: 40 random bits make a clash on one host unlikely beyond
     /// mention.
     static MacAddress random();
+    /// One that follows from \p seed: the same for the same text.
+    static MacAddress from(std::string_view seed);
     /// Reads "9a:00:11:22:33:44". Throws Error.
     static MacAddress parse(std::string_view text);
     bool operator==(const MacAddress&) const = default;
+};
+
+/// A MAC address that nobody else on this host has leased, ours while the object lives.
+class MacLease {
+  public:
+    /// The address that belongs to \p seed (a job, a VM and its NIC: so it stays the same through the job),
+    /// or the next if somebody has that.
+    static MacLease take(const std::string& seed);
+
+    const MacAddress& mac() const { return mac_; }
+
+  private:
+    MacLease(MacAddress mac, UniqueFd name) : mac_(std::move(mac)), name_(std::move(name)) {}
+    MacAddress mac_;
+    UniqueFd name_;
 };
 
 }  // namespace vt

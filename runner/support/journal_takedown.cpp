@@ -9,7 +9,7 @@
 #include <cstring>
 
 #include <fcntl.h>
-#include <linux/if_tun.h>
+#include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
@@ -40,15 +40,33 @@ ifreq interface_request(const std::string& name) {
     return request;
 }
 
+/// Taps and macvtaps alike (rtnetlink(7)).
 bool take_down_tap(const std::string& name) {
-    if (::if_nametoindex(name.c_str()) == 0) {
+    const unsigned index = ::if_nametoindex(name.c_str());
+    if (index == 0) {
         return false;
     }
-    const UniqueFd tun(::open("/dev/net/tun", O_RDWR | O_CLOEXEC));
-    auto request = interface_request(name);
-    request.ifr_flags = IFF_TAP | IFF_NO_PI;
-    if (!tun || ::ioctl(tun.get(), TUNSETIFF, &request) != 0 || ::ioctl(tun.get(), TUNSETPERSIST, 0) != 0) {
+    struct {
+        nlmsghdr header;
+        ifinfomsg link;
+    } request{};
+    request.header.nlmsg_len = NLMSG_LENGTH(sizeof request.link);
+    request.header.nlmsg_type = RTM_DELLINK;
+    request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+    request.link.ifi_index = static_cast<int>(index);
+    struct {
+        nlmsghdr header;
+        nlmsgerr error;
+        char rest[512];
+    } answer{};
+    const UniqueFd control(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
+    if (!control || ::send(control.get(), &request, request.header.nlmsg_len, 0) < 0 ||
+        ::recv(control.get(), &answer, sizeof answer, 0) <
+            static_cast<ssize_t>(NLMSG_LENGTH(sizeof(nlmsgerr)))) {
         throw SystemError("cannot remove the tap " + name, errno);
+    }
+    if (answer.error.error != 0) {
+        throw SystemError("cannot remove the tap " + name, -answer.error.error);
     }
     return true;
 }
