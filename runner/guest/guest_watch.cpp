@@ -90,6 +90,23 @@ void GuestWatch::monitor_lost(const std::string& reason) {
     interrupt_->raise("QEMU's monitor is lost: " + reason);
 }
 
+void GuestWatch::companion_ended(const std::string& what) {
+    {
+        const std::lock_guard guard(mutex_);
+        if (end_expected_) {
+            return;
+        }
+        companion_end_ = companion_end_.value_or(what);
+    }
+    log::warning("{}", what);
+    interrupt_->raise(what);
+}
+
+std::optional<std::string> GuestWatch::companion_end() const {
+    const std::lock_guard guard(mutex_);
+    return companion_end_;
+}
+
 void GuestWatch::expect_end() {
     const std::lock_guard guard(mutex_);
     end_expected_ = true;

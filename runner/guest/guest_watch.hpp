@@ -31,6 +31,8 @@ class GuestWatch {
     void resumed();
     void process_ended();
     void monitor_lost(const std::string& reason);
+    /// A process that the machine needs beside QEMU is gone: \p what says which.
+    void companion_ended(const std::string& what);
     /// From now on ends are wanted and not logged as surprises.
     void expect_end();
     /// The guest starts anew (a reset): an earlier crash is forgotten.
@@ -40,6 +42,8 @@ class GuestWatch {
     std::optional<std::string> crash() const;
     /// Why QEMU stopped the guest, while it is so.
     std::optional<std::string> disk_error() const;
+    /// What companion_ended() said, unless the end was expected.
+    std::optional<std::string> companion_end() const;
     bool end_expected() const;
     const std::shared_ptr<Interrupt>& interrupt() const { return interrupt_; }
 
@@ -48,6 +52,7 @@ class GuestWatch {
     std::shared_ptr<Interrupt> interrupt_;
     std::optional<std::string> crash_;
     std::optional<std::string> disk_error_;
+    std::optional<std::string> companion_end_;
     std::string trace_;  ///< of a kernel bug whose report is being printed
     bool end_expected_ = false;
 };

@@ -57,6 +57,43 @@ process::Completed run_qemu_img(const Params& params, std::vector<std::string> a
     return process::run(command, deadline);
 }
 
+/// Secrets as files that only we can read, for as long as qemu-img needs them.
+class SecretsFor {
+  public:
+    explicit SecretsFor(const ImageRef& image) {
+        const auto secrets = image.all_secrets();
+        if (secrets.empty()) {
+            return;
+        }
+        dir_.emplace(RuntimeDirs::make().journal(), "secrets-");
+        for (const auto& secret : secrets) {
+            write_secret(secret, dir_->path());
+        }
+    }
+    /// Arguments that name them.
+    std::vector<std::string> objects(const ImageRef& image) const {
+        return qemu_img_objects(image, dir_ ? dir_->path() : fs::path());
+    }
+
+  private:
+    std::optional<ScratchDirectory> dir_;
+};
+
+/// Runs qemu-img with \p words on \p image, which it is to open.
+process::Completed ask_qemu_img(const Params& params, const ImageRef& image, std::vector<std::string> words,
+                                const Deadline& deadline) {
+    const SecretsFor secrets(image);
+    for (auto& word : secrets.objects(image)) {
+        words.push_back(std::move(word));
+    }
+    if (image.plain()) {
+        words.insert(words.end(), {"-f", image.format, image.file.native()});
+    } else {
+        words.insert(words.end(), {"--image-opts", image_opts(image)});
+    }
+    return run_qemu_img(params, std::move(words), deadline);
+}
+
 /// qemu-img check ends with 1, too, if it cannot even open the image as what it should be.
 bool sees_no_image(const process::Completed& done) {
     return done.err.find("Could not open") != std::string::npos;
@@ -74,7 +111,8 @@ std::string random_suffix() {
 }
 
 /// `-o` options of qemu-img create for the image's parameters.
-std::string create_options(const Params& params, const std::string& format) {
+std::string create_options(const Params& params, const ImageRef& image) {
+    const auto& format = image.format;
     std::string options;
     const auto add = [&](std::string_view name, std::string_view key) {
         if (const auto value = params.get(key); !value.empty()) {
@@ -93,6 +131,23 @@ std::string create_options(const Params& params, const std::string& format) {
         add("compat", "qcow2_compatible");
     }
     add("extent_size_hint", "image_extent_size_hint");
+    const auto append = [&](std::string_view name, const std::string& value) {
+        options += fmt::format("{}{}={}", options.empty() ? "" : ",", name, replace_all(value, ",", ",,"));
+    };
+    if (image.encryption) {
+        const std::string prefix = format == "luks" ? "" : "encrypt.";
+        if (format != "luks") {
+            append("encrypt.format", "luks");
+        }
+        append(prefix + "key-secret", image.encryption->key.id);
+        for (const auto& [name, value] : image.encryption->options) {
+            append(prefix + name, value);
+        }
+    }
+    if (!image.data_file.empty()) {
+        append("data_file", fs::absolute(image.data_file).native());
+        append("data_file_raw", image.data_file_raw ? "on" : "off");
+    }
     if (auto extra = params.get("image_extra_params"); !extra.empty()) {
         options += (options.empty() ? "" : ",") + extra;  // documented as options of qemu-img, as written
     }
@@ -126,11 +181,12 @@ Image Image::from_params(const Params& params, const std::string& name, const fs
     Image image;
     image.params_ = params;
     image.name_ = name;
-    image.raw_device_ = params.get("image_raw_device") == "yes";
-    image.format_ = image.raw_device_ ? "raw" : params.get("image_format", "qcow2");
+    image.ref_ = ImageRef::from_params(params, name, data_dir);
+    image.raw_device_ = image.ref_.raw_device;
+    image.format_ = image.ref_.format;
     const fs::path base = params.get("images_base_dir", data_dir.native());
-    const auto file = params.at("image_name");
-    image.path_ = base / (image.raw_device_ ? file : file + "." + image.format_);
+    const auto file = image.ref_.local() ? params.at("image_name") : std::string();
+    image.path_ = image.ref_.text();
     image.size_ = params.get("image_size");
     image.backup_dir_ = base / params.get("backup_dir");
     image.climbs_out_ = climbs_out_of(base, file) || climbs_out_of(base, params.get("backup_dir"));
@@ -141,12 +197,22 @@ fs::path Image::backup_path() const {
     return backup_dir_ / (path_.filename().native() + ".backup");
 }
 
+fs::path Image::backup_of_data() const {
+    return backup_dir_ / (ref_.data_file.filename().native() + ".backup");
+}
+
 bool Image::exists() const {
+    if (remote()) {
+        return ask_qemu_img(params_, ref_, {"info"}, Deadline::after(Seconds{60})).status.ok();
+    }
     std::error_code error;
     return fs::exists(path_, error);
 }
 
 bool Image::in_use() const {
+    if (remote()) {
+        return false;  // its server knows, and refuses
+    }
     const UniqueFd fd(::open(path_.c_str(), O_RDONLY | O_CLOEXEC));
     if (!fd) {
         return false;
@@ -173,8 +239,7 @@ ImageInfo Image::info(bool shared) const {
     if (shared) {
         arguments.emplace_back("-U");
     }
-    arguments.insert(arguments.end(), {"-f", format_, path_.native()});
-    const auto done = run_qemu_img(params_, std::move(arguments), Deadline::after(Seconds{60}));
+    const auto done = ask_qemu_img(params_, ref_, std::move(arguments), Deadline::after(Seconds{60}));
     if (!done.status.ok()) {
         throw ImageCorruptError(fmt::format(
             "the file {} of image {} is no usable {} image: {}; restore it from a backup or make it anew",
@@ -230,9 +295,18 @@ std::optional<Image> image_below(const Image& image, const Params& params) {
 
 void Image::create(const Deadline& deadline) const {
     std::error_code error;
-    fs::create_directories(path_.parent_path(), error);
+    if (!remote()) {
+        fs::create_directories(path_.parent_path(), error);
+    }
+    if (!ref_.data_file.empty()) {
+        fs::create_directories(ref_.data_file.parent_path(), error);
+    }
+    const SecretsFor secrets(ref_);
     std::vector<std::string> arguments = {"create", "-f", format_};
-    if (const auto options = create_options(params_, format_); !options.empty()) {
+    for (auto& word : secrets.objects(ref_)) {
+        arguments.push_back(std::move(word));
+    }
+    if (const auto options = create_options(params_, ref_); !options.empty()) {
         arguments.insert(arguments.end(), {"-o", options});
     }
     if (const auto base = params_.get("base_image"); !base.empty()) {
@@ -248,12 +322,11 @@ void Image::create(const Deadline& deadline) const {
                 fmt::format("image {} cannot be created: {}, which is below it in image_chain, is not there",
                             name_, below->path().native()));
         }
-        arguments.insert(arguments.end(),
-                         {"-b", fs::absolute(below->path()).native(), "-F", below->format()});
+        arguments.insert(arguments.end(), {"-b", backing_name(below->ref()), "-F", below->format()});
     }
     // An image that failed half-way must not look like one: it gets its name when it is whole.
     std::optional<ScratchFile> part;
-    if (!raw_device_) {
+    if (!raw_device_ && !remote()) {
         part.emplace(RuntimeDirs::make().journal(), path_.native() + ".part");
     }
     arguments.push_back(part ? part->path() : path_);
@@ -284,8 +357,7 @@ void Image::check(const Deadline& deadline, bool running) const {
     if (running) {
         arguments.emplace_back("-U");
     }
-    arguments.insert(arguments.end(), {"-f", format_, path_.native()});
-    const auto done = run_qemu_img(params_, std::move(arguments), deadline);
+    const auto done = ask_qemu_img(params_, ref_, std::move(arguments), deadline);
     // qemu-img: 0 clean, 1 could not check, 2 corrupt, 3 leaked clusters, 63 the format cannot be checked.
     if (done.status.ok()) {
         return;
@@ -314,6 +386,10 @@ void Image::check(const Deadline& deadline, bool running) const {
 }
 
 bool Image::backup(bool replace) const {
+    if (remote()) {
+        log::debug("Image {} ({}) is no file of this host and is not backed up", name_, path_.native());
+        return false;
+    }
     const fs::path target = backup_path();
     std::error_code error;
     if (!replace && fs::exists(target, error)) {
@@ -334,10 +410,16 @@ bool Image::backup(bool replace) const {
     }
     log::info("Backing up {} to {}", path_.native(), target.native());
     copy_file_safely(path_, target);
+    if (!ref_.data_file.empty() && fs::exists(ref_.data_file, error)) {
+        copy_file_safely(ref_.data_file, backup_of_data());
+    }
     return true;
 }
 
 bool Image::restore() const {
+    if (remote()) {
+        return false;
+    }
     const fs::path source = backup_path();
     std::error_code error;
     if (!fs::exists(source, error)) {
@@ -346,10 +428,16 @@ bool Image::restore() const {
     }
     log::info("Restoring {} from {}", path_.native(), source.native());
     copy_file_safely(source, path_);
+    if (!ref_.data_file.empty() && fs::exists(backup_of_data(), error)) {
+        copy_file_safely(backup_of_data(), ref_.data_file);
+    }
     return true;
 }
 
 void Image::keep_damaged() const {
+    if (remote()) {
+        return;
+    }
     const std::string suffix = random_suffix();
     const fs::path base = backup_dir_ / path_.filename();
     copy_file_safely(path_, base.native() + ".bad." + suffix);
@@ -361,13 +449,16 @@ void Image::keep_damaged() const {
 }
 
 void Image::remove() const {
-    if (raw_device_) {
-        log::debug("Image {} is a device node, which stays", path_.native());
+    if (raw_device_ || remote()) {
+        log::debug("Image {} is no file of its own and stays", path_.native());
         return;
     }
     std::error_code error;
     if (fs::remove(path_, error)) {
         log::info("Removed image {} (remove_image)", path_.native());
+        if (!ref_.data_file.empty()) {
+            fs::remove(ref_.data_file, error);
+        }
     } else if (error) {
         throw ImageError(fmt::format("image {} could not be removed: {}", path_.native(), error.message()));
     }
@@ -375,10 +466,13 @@ void Image::remove() const {
 
 void Image::make_overlay(const fs::path& overlay, const Deadline& deadline) const {
     require();
-    const auto done = run_qemu_img(
-        params_,
-        {"create", "-q", "-f", "qcow2", "-F", format_, "-b", fs::absolute(path_).native(), overlay.native()},
-        deadline);
+    const SecretsFor secrets(ref_);
+    std::vector<std::string> words = {"create", "-q", "-f", "qcow2", "-F", format_, "-b", backing_name(ref_)};
+    for (auto& word : secrets.objects(ref_)) {
+        words.push_back(std::move(word));
+    }
+    words.push_back(overlay.native());
+    const auto done = run_qemu_img(params_, std::move(words), deadline);
     if (!done.status.ok()) {
         throw ImageError(fmt::format("no overlay for image {} ({}) could be made: {}", name_, path_.native(),
                                      words_of(done)));
@@ -412,6 +506,9 @@ bool closed_to_others(const fs::path& path) {
 }  // namespace
 
 fs::path ImageLock::path_for(const Image& image) {
+    if (image.remote()) {
+        return RuntimeDirs::host() / ("avocado-vt-image-" + content_digest(image.path().native()));
+    }
     // By the resolved path, so that two names of one file meet; not by the inode, as a restored image is a
     // new file under the old name.
     std::error_code error;

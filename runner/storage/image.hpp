@@ -10,6 +10,7 @@
 #pragma once
 
 #include "cfg/params.hpp"
+#include "runner/storage/image_access.hpp"
 #include "runner/support/deadline.hpp"
 #include "runner/support/error.hpp"
 #include "runner/support/file_lock.hpp"
@@ -57,7 +58,11 @@ class Image {
                              const std::filesystem::path& data_dir);
 
     const std::string& name() const { return name_; }
-    /// Absolute path of the file or device.
+    /// How it is opened.
+    const ImageRef& ref() const { return ref_; }
+    /// Whether a server or controller has it, so that there is no file to back up, restore or remove.
+    bool remote() const { return !ref_.local(); }
+    /// Absolute path of the file or device; a URL for one that is remote().
     const std::filesystem::path& path() const { return path_; }
     /// Format as QEMU names it: qcow2, raw, vmdk, …
     const std::string& format() const { return format_; }
@@ -74,6 +79,7 @@ class Image {
     /// Where backup() puts its copy: `backup_dir`/FILE.backup.
     std::filesystem::path backup_path() const;
 
+    /// For a remote() one: whether its server lets qemu-img open it.
     bool exists() const;
     /// Throws ImageMissingError.
     void require() const;
@@ -106,7 +112,10 @@ class Image {
     static std::filesystem::path qemu_img(const Params& params);
 
   private:
+    std::filesystem::path backup_of_data() const;
+
     Params params_;
+    ImageRef ref_;
     std::string name_;
     std::filesystem::path path_;
     std::string format_;

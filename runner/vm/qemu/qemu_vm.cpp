@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // State, monitors and control of a running QEMU.
 #include "runner/guest/picture.hpp"
-#include "runner/net/bridge.hpp"
 #include "runner/support/log.hpp"
 #include "runner/support/strings.hpp"
 #include "runner/vm/qemu/qemu_vm_impl.hpp"
@@ -92,6 +91,9 @@ std::optional<std::string> QemuVm::fate() {
     if (!process_runs() || (running().watch->interrupt()->reason() &&
                             wait_for_end(running().process->pidfd(), Deadline::after(Seconds{1})))) {
         return death_text();
+    }
+    if (const auto end = running().watch->companion_end()) {
+        return fmt::format("VM {}: {}", name_, *end);
     }
     if (const auto error = running().watch->disk_error()) {
         return fmt::format("VM {}: QEMU stopped the guest: {}", name_, *error);
@@ -277,16 +279,6 @@ bool QemuVm::wait_for_shutdown(Seconds timeout) {
 
 pid_t QemuVm::get_pid() const {
     return running().process->pid();
-}
-
-std::string QemuVm::get_address(std::size_t nic) {
-    nic_params(nic);
-    const auto& card = running().machine.nics[nic];
-    if (!running().placement.taps.contains(card.name)) {
-        return "127.0.0.1";
-    }
-    const auto mac = MacAddress::parse(get_mac_address(nic));
-    return learnt_address(mac, card.netdst).value_or(link_local_address(mac));
 }
 
 std::uint16_t QemuVm::get_port(std::uint16_t port, std::size_t nic) {

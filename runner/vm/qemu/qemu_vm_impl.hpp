@@ -9,6 +9,8 @@
 #include "runner/io/log_watch.hpp"
 #include "runner/monitor/human.hpp"
 #include "runner/monitor/qmp.hpp"
+#include "runner/net/address_watch.hpp"
+#include "runner/net/tap.hpp"
 #include "runner/session/serial.hpp"
 #include "runner/session/server_sign.hpp"
 #include "runner/session/shell_session.hpp"
@@ -44,12 +46,16 @@ struct Running {
     std::shared_ptr<Devices> devices;  ///< what is in it, where
     std::vector<std::string> argv;
     std::vector<PortLease> leases;
+    std::vector<Tap> taps;  ///< by NIC, in the order of the cards that have one
+    std::map<std::string, std::unique_ptr<AddressWatch>> addresses;  ///< NIC → who looks at its tap
     std::shared_ptr<GuestWatch> watch = std::make_shared<GuestWatch>();
+    std::vector<process::GuardedProcess> companions;  ///< leased with the process
     std::optional<process::GuardedProcess> process;
     std::map<std::string, std::unique_ptr<QmpMonitor>> qmp;
     std::map<std::string, std::unique_ptr<HumanMonitor>> human;
     std::map<std::string, std::shared_ptr<SerialConsole>> consoles;
     std::unique_ptr<EndWatch> end_watch;
+    std::vector<std::unique_ptr<EndWatch>> companion_watches;
     std::unique_ptr<LogWatch> log_watch;  ///< over what QEMU prints
     std::string main_monitor;
     bool let_us_in = false;    ///< somebody logged in since the start
@@ -147,8 +153,11 @@ class QemuVm final : public Vm {
     void answer_for_instance();
     std::unique_ptr<Running> prepare(const Deadline& deadline);
     void place_network(Running& run) const;
+    bool place_tap(Running& run, const Nic& nic) const;
+    void watch_addresses(Running& run);
+    void leave_networks(Running& run) const;
     void place_overlays(Running& run) const;
-    void launch(Running& run);
+    void launch(Running& run, const Deadline& deadline);
     void connect(Running& run, const Deadline& deadline);
     void connect_consoles(Running& run, const Deadline& deadline);
     void watch(Running& run);
@@ -174,6 +183,7 @@ class QemuVm final : public Vm {
     bool shut_down_by_shell(const Deadline& deadline);
     void shut_down(Seconds timeout);
     void answer_for_kept() const;
+    static void end_companions(Running& run);
     void clean_up();
 
     std::string name_;
@@ -183,6 +193,7 @@ class QemuVm final : public Vm {
     std::filesystem::path instance_dir_;
     JournalEntry instance_entry_;
     std::map<std::string, std::string> macs_;  ///< stay over restarts
+    std::vector<MacLease> mac_leases_;         ///< of those that we chose
     std::string uuid_;
     std::unique_ptr<Running> running_;
     std::vector<std::weak_ptr<ShellSession>> sessions_;

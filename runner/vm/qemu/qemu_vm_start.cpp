@@ -2,13 +2,13 @@
 // Starting a QEMU, and adopting one that runs.
 #include "runner/caps/accelerator.hpp"
 #include "runner/io/socket.hpp"
-#include "runner/net/bridge.hpp"
 #include "runner/process/process.hpp"
 #include "runner/storage/image.hpp"
 #include "runner/support/file.hpp"
 #include "runner/support/log.hpp"
 #include "runner/support/strings.hpp"
 #include "runner/vm/qemu/build/builder.hpp"
+#include "runner/vm/qemu/companions.hpp"
 #include "runner/vm/qemu/qemu_vm.hpp"
 #include "runner/vm/qemu/qemu_vm_impl.hpp"
 #include "runner/vm/qemu/wire/wire.hpp"
@@ -27,9 +27,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* own_monitor = "runner";  ///< made where the parameters name no QMP monitor
-constexpr std::uint16_t first_port = 5000, last_port = 5899;  ///< of redirections, as Avocado-VT chooses them
 constexpr int port_tries = 4;
-constexpr int record_version = 1;  ///< of what state() writes
+constexpr int record_version = 2;  ///< of what state() writes
 
 bool has_qmp(const MachineSpec& machine) {
     return std::any_of(machine.monitors.begin(), machine.monitors.end(), [](const auto& m) { return m.qmp; });
@@ -148,31 +147,9 @@ void QemuVm::answer_for_instance() {
                           ->add({Resource::Kind::directory, instance_dir_.native(), {}, false});
 }
 
-void QemuVm::place_network(Running& run) const {
-    for (const auto& nic : run.machine.nics) {
-        if (const auto mac = macs_.find(nic.name); mac != macs_.end()) {
-            run.placement.macs[nic.name] = mac->second;
-        }
-        if (nic.backend == Nic::Backend::bridge) {
-            const auto obstacle = bridge_obstacle(nic.netdst);
-            if (!obstacle) {
-                run.placement.taps[nic.name] = fmt::format("vt{}-{}", instance_, run.placement.taps.size());
-                continue;
-            }
-            log::warning(
-                "NIC {} of {}: nettype bridge is not possible here ({}), using user networking instead",
-                nic.name, name_, *obstacle);
-        }
-        for (const auto& [redir, port] : nic.redirs) {
-            run.leases.push_back(PortLease::take(first_port, last_port));
-            run.placement.forwarded[nic.name][redir] = run.leases.back().port();
-        }
-    }
-}
-
 void QemuVm::place_overlays(Running& run) const {
     for (const auto& drive : run.machine.drives) {
-        if (!drive.snapshot || drive.cdrom || drive.file.empty()) {
+        if (!drive.snapshot || drive.cdrom || !drive.has_medium()) {
             continue;
         }
         const fs::path overlay = instance_dir_ / ("overlay-" + drive.name + ".qcow2");
@@ -205,7 +182,10 @@ std::unique_ptr<Running> QemuVm::prepare(const Deadline& deadline) {
     run->main_monitor = first_qmp(machine);
     for (const auto& nic : machine.nics) {
         if (nic.mac.empty() && !macs_.contains(nic.name)) {
-            macs_[nic.name] = MacAddress::random().text;
+            // The same in all tests of a job: guests name their interfaces by it.
+            mac_leases_.push_back(
+                MacLease::take(fmt::format("{} {} {}", context_.job_dir.native(), name_, nic.name)));
+            macs_[nic.name] = mac_leases_.back().mac().text;
         }
     }
     if (uuid_.empty()) {
@@ -221,10 +201,13 @@ std::unique_ptr<Running> QemuVm::prepare(const Deadline& deadline) {
     return run;
 }
 
-void QemuVm::launch(Running& run) {
+void QemuVm::launch(Running& run, const Deadline& deadline) {
     run.placement.instance_dir = instance_dir_;
     place_network(run);
     place_overlays(run);
+    place_memory(run.machine, run.placement, context_.data_dir);
+    place_vsocks(run.machine, run.placement, run.leases);
+    write_secrets(run.machine, instance_dir_);
     auto model = build_machine(run.machine, run.placement, run.caps);
     run.argv = argv_of_machine(run.machine, model, run.caps);
     run.devices = std::make_shared<Devices>(std::move(model), run.caps, run.machine, run.placement, name_,
@@ -241,8 +224,26 @@ void QemuVm::launch(Running& run) {
         throw SystemError("make " + run.log.native(), errno);
     }
     run.process_name = "vm-" + instance_;
+    run.companions =
+        start_companions(*context_.guardian, run.process_name, companions_of(run.machine, run.placement),
+                         context_.log_dir, name_, deadline);
     log::info("Running qemu command:\n{}", shell_quote(run.argv));
-    run.process = context_.guardian->start(run.process_name, command, output.get());
+    process::GuardedStart start;
+    start.name = run.process_name;
+    start.command = command;
+    start.output = output.get();
+    for (const auto& tap : run.taps) {
+        for (const auto& [nic, name] : run.placement.taps) {
+            for (std::size_t i = 0; name == tap.name && i < tap.queues.size(); ++i) {
+                start.fds.push_back({fmt::format("tap-{}-{}", nic, i), tap.queues[i].get(),
+                                     run.placement.tap_fds.at(nic).at(i), false});
+            }
+        }
+    }
+    run.process = context_.guardian->start(start);
+    for (auto& tap : run.taps) {
+        tap.queues.clear();  // so that the tap goes with QEMU
+    }
     run.log_watch = std::make_unique<LogWatch>(*context_.loop, run.log);
     log::debug("QEMU of {} has pid {}", name_, run.process->pid());
 }
@@ -260,6 +261,12 @@ void QemuVm::watch(Running& run) {
     const auto watch = run.watch;
     run.end_watch =
         std::make_unique<EndWatch>(*context_.loop, run.process->pidfd(), [watch] { watch->process_ended(); });
+    for (const auto& companion : run.companions) {
+        const auto what = fmt::format("{} (process {}), which VM {} needs, has ended", companion.name(),
+                                      companion.pid(), name_);
+        run.companion_watches.push_back(std::make_unique<EndWatch>(
+            *context_.loop, companion.pidfd(), [watch, what] { watch->companion_ended(what); }));
+    }
     auto& monitor = *run.qmp.at(run.main_monitor);
     monitor.on_event([watch, answers = run.answers](const QmpEvent& event) {
         if (event.name() == "RESET") {
@@ -273,6 +280,9 @@ void QemuVm::watch(Running& run) {
 
 void QemuVm::connect_consoles(Running& run, const Deadline& deadline) {
     for (const auto& serial : run.machine.serials) {
+        if (!serial.is_console()) {
+            continue;
+        }
         const auto socket = serial_socket(run.placement.instance_dir, serial.name);
         std::shared_ptr<SerialConsole> console;
         try {
@@ -308,11 +318,7 @@ void QemuVm::connect(Running& run, const Deadline& deadline) {
     }
     watch(run);
     connect_consoles(run, deadline);
-    for (const auto& nic : run.machine.nics) {
-        if (const auto tap = run.placement.taps.find(nic.name); tap != run.placement.taps.end()) {
-            join_bridge(nic.netdst, tap->second);
-        }
-    }
+    watch_addresses(run);
     tell_ways_in(run);
 }
 
@@ -329,7 +335,7 @@ bool QemuVm::start_once(const Deadline& deadline, bool last_try) {
     make_instance();
     auto run = prepare(deadline);
     try {
-        launch(*run);
+        launch(*run, deadline);
         connect(*run, deadline);
     } catch (const MonitorError& lost) {
         if (!run->process) {
@@ -351,6 +357,7 @@ bool QemuVm::start_once(const Deadline& deadline, bool last_try) {
     } catch (...) {
         std::error_code error;
         forget_ways_in();
+        leave_networks(*run);
         run.reset();
         fs::remove_all(instance_dir_, error);
         instance_entry_ = {};
@@ -395,7 +402,15 @@ std::string QemuVm::state() const {
                            {"macs", macs_},
                            {"forwarded", run.placement.forwarded},
                            {"taps", run.placement.taps},
-                           {"let_us_in", run.let_us_in}};
+                           {"tap_fds", run.placement.tap_fds},
+                           {"let_us_in", run.let_us_in},
+                           {"firmware_code", run.placement.firmware_code.native()},
+                           {"firmware_vars", run.placement.firmware_vars.native()},
+                           {"vsocks", run.placement.vsock_cids}};
+    auto& tpms = json["tpms"] = nlohmann::json::object();
+    for (const auto& [tpm, dir] : run.placement.tpm_state) {
+        tpms[tpm] = dir.native();
+    }
     auto& overlays = json["overlays"] = nlohmann::json::object();
     for (const auto& [drive, file] : run.placement.overlays) {
         overlays[drive] = file.native();
@@ -454,6 +469,7 @@ bool QemuVm::adopt(const nlohmann::json& state) {
     }
     auto run = std::make_unique<Running>();
     run->process = std::move(process);
+    run->companions = run->process->take_companions();
     run->process_name = state.at("process").get<std::string>();
     run->log = state.at("log").get<std::string>();
     run->log_watch = std::make_unique<LogWatch>(*context_.loop, run->log);
@@ -479,7 +495,14 @@ bool QemuVm::adopt(const nlohmann::json& state) {
         }
     }
     placement.taps = state.at("taps").get<decltype(placement.taps)>();
+    placement.tap_fds = state.at("tap_fds").get<decltype(placement.tap_fds)>();
     placement.forwarded = state.at("forwarded").get<decltype(placement.forwarded)>();
+    placement.firmware_code = state.at("firmware_code").get<std::string>();
+    placement.firmware_vars = state.at("firmware_vars").get<std::string>();
+    placement.vsock_cids = state.at("vsocks").get<decltype(placement.vsock_cids)>();
+    for (const auto& [tpm, dir] : state.at("tpms").items()) {
+        placement.tpm_state[tpm] = dir.get<std::string>();
+    }
     for (const auto& [drive, file] : state.at("overlays").items()) {
         placement.overlays[drive] = file.get<std::string>();
     }

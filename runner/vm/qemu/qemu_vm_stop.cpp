@@ -139,8 +139,22 @@ void QemuVm::keep() {
     running().watch->expect_end();
     instance_entry_ = {};  // the guardian answers for it, with the job's directory
     running().process->keep();
+    for (auto& tap : running().taps) {
+        tap.entry.abandon();  // a macvtap's line stays open, for the time when the guardian is gone
+    }
     forget_ways_in();
     running_.reset();
+}
+
+/// They may have to write something yet; what does not end is killed when it is let go of.
+void QemuVm::end_companions(Running& run) {
+    run.companion_watches.clear();
+    for (auto& companion : run.companions) {
+        companion.signal(SIGTERM);
+    }
+    for (const auto& companion : run.companions) {
+        wait_for_end(companion.pidfd(), Deadline::after(quit_patience));
+    }
 }
 
 /// Lets go of an ended QEMU and of all that was made for it.
@@ -156,6 +170,8 @@ void QemuVm::clean_up() {
                                    std::filesystem::copy_options::overwrite_existing, error);
     }
     forget_ways_in();
+    end_companions(*running_);
+    leave_networks(*running_);
     running_.reset();
     std::filesystem::remove_all(instance_dir_, error);
     instance_entry_ = {};

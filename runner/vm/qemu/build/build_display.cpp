@@ -4,6 +4,7 @@
 #include "runner/vm/qemu/build/builder.hpp"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include <fmt/core.h>
@@ -27,10 +28,31 @@ bool needs_companions(const MachineSpec& spec) {
         "usb-tablet", "usb-mouse", "usb-kbd", "usb-storage", "usb-uas", "usb-bot", "usb-mtp"};
     const auto slow = [](const UsbDevice& device) { return !fast.contains(device.type); };
     const auto mentions_usb = [](const std::string& word) { return word.find("usb") != std::string::npos; };
+    const auto serial_on_usb = [](const Serial& serial) { return serial.type.starts_with("usb-"); };
     return std::any_of(spec.usb_devices.begin(), spec.usb_devices.end(), slow) ||
+           std::any_of(spec.serials.begin(), spec.serials.end(), serial_on_usb) ||
            std::any_of(spec.extra_params.begin(), spec.extra_params.end(), mentions_usb) ||
            std::any_of(spec.drives.begin(), spec.drives.end(),
                        [](const Drive& drive) { return drive.usb_kind == "usb1"; });
+}
+
+}  // namespace
+
+namespace {
+
+/// Channels are told one by one.
+void add_spice_properties(Node& node, const Display& display) {
+    std::map<std::string, Value::List> channels;
+    for (const auto& [name, value] : display.properties) {
+        if (name.ends_with("-channel")) {
+            channels[name].emplace_back(value);
+        } else {
+            node.props.set(name, value);
+        }
+    }
+    for (auto& [name, values] : channels) {
+        node.props.set(name, Value(std::move(values)));
+    }
 }
 
 }  // namespace
@@ -45,7 +67,10 @@ void Builder::add_display() {
             // QEMU takes the first display that is free, so two starts never fight for one.
             node.driver = "vnc";
             node.props = {{"", "127.0.0.1:0"}, {"to", 999}};
-            if (display.password) {
+            if (!display.secret.empty()) {
+                node.needs = {add_display_secret()};
+                node.props.set("password-secret", node.needs.front());
+            } else if (display.password) {
                 node.props.set("password", true);
             }
             node.extra = display.extra;
@@ -56,7 +81,14 @@ void Builder::add_display() {
             break;
         case Display::Kind::spice:
             node.driver = "spice";
-            node.props = {{"addr", "127.0.0.1"}, {"port", 0}, {"disable-ticketing", true}};
+            node.props = {{"addr", "127.0.0.1"}, {"port", 0}};
+            if (!display.secret.empty()) {
+                node.needs = {add_display_secret()};
+                node.props.set("password-secret", node.needs.front());
+            } else {
+                node.props.set("disable-ticketing", true);
+            }
+            add_spice_properties(node, display);
             node.extra = display.extra;
             break;
         case Display::Kind::nographic:
@@ -79,7 +111,10 @@ void Builder::add_video() {
         const auto driver = video_driver(display.vga, x86);
         // A graphics card is not unplugged, and firmware looks for it on the root bus.
         Address address{BusKind::none, machine.has_pcie() ? "pcie.0" : "", {}};
-        device(driver, "video0", {}, {}, std::move(address));
+        device(driver, "video0", {}, {}, address);
+        for (std::int64_t i = 1; display.vga == "qxl" && i < display.qxl_cards; ++i) {
+            device("qxl", fmt::format("video{}", i), {}, {}, address);
+        }
     }
     add_display();
 }
@@ -117,6 +152,11 @@ void Builder::add_usb() {
         node.origin = usb.name;
         node.address = known ? Address{BusKind::usb, usb.bus, {}} : Address{BusKind::usb, {}, {}};
         add(std::move(node));
+    }
+    for (const auto& serial : spec.serials) {
+        if (serial.type.starts_with("usb-")) {
+            add_serial(serial);
+        }
     }
     for (const auto& input : spec.inputs) {
         const bool is_virtio = input.device.starts_with("virtio-");

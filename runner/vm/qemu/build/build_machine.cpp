@@ -4,6 +4,8 @@
 #include "runner/support/strings.hpp"
 #include "runner/vm/qemu/build/builder.hpp"
 
+#include <algorithm>
+
 #include <fmt/core.h>
 
 namespace vt::qemu {
@@ -12,9 +14,15 @@ namespace {
 
 /// The model: what the parameters name; where they leave it to us, the host's under KVM and QEMU's default
 /// under TCG. A "host" that TCG cannot be becomes what comes nearest, "max".
-std::string cpu_model(const MachineSpec& spec, const Placement& placement) {
+std::string cpu_model(const MachineSpec& spec, const Placement& placement, const Capabilities& caps) {
     const bool kvm = spec.accelerator.empty() ? placement.kvm : spec.accelerator.starts_with("kvm");
     std::string model = spec.cpu_model;
+    for (const auto& one : spec.cpu_models) {
+        if (caps.known() && caps.has_cpu_model(one)) {
+            model = one;
+            break;
+        }
+    }
     if (model.empty() && spec.auto_cpu_model && kvm) {
         model = "host";
     }
@@ -32,19 +40,49 @@ void Builder::add_process() {
     type.form = Form::machine;
     type.driver = type.qid = spec.machine_type;
     type.extra = spec.machine_properties;
+    type.props = add_firmware();
+    for (const auto& [name, value] : type.props) {
+        if (name.starts_with("pflash")) {
+            type.needs.push_back(value.text());
+        }
+    }
+    if (const auto memory = add_main_memory(); !memory.empty()) {
+        type.props.set("memory-backend", memory);
+        type.needs.push_back(memory);
+    }
+    if (std::any_of(spec.numa.begin(), spec.numa.end(),
+                    [](const NumaNode& node) { return !node.latencies.empty(); })) {
+        type.props.set("hmat", true);
+    }
     if (spec.no_hpet) {
         type.props.set("hpet", false);
     }
     add(std::move(type));
     plain("accel", !spec.accelerator.empty() ? spec.accelerator : placement.kvm ? "kvm" : "tcg");
     if (spec.sandbox == "on") {
-        option("sandbox", {{"", "on"},
-                           {"elevateprivileges", "deny"},
-                           {"obsolete", "deny"},
-                           {"resourcecontrol", "deny"},
-                           {"spawn", "deny"}});
+        Props rules{{"", "on"},
+                    {"elevateprivileges", "deny"},
+                    {"obsolete", "deny"},
+                    {"resourcecontrol", "deny"},
+                    {"spawn", "deny"}};
+        for (const auto& [name, value] : spec.sandbox_properties) {
+            rules.set(name, value);
+        }
+        option("sandbox", std::move(rules));
     } else if (spec.sandbox == "off") {
         option("sandbox", {{"", "off"}});
+    }
+    if (!spec.run_as.empty()) {
+        plain("runas", spec.run_as);
+    }
+    if (!spec.timestamps.empty()) {
+        option("msg", {{"timestamp", spec.timestamps}});
+    }
+    if (!spec.memory_lock.empty()) {
+        option("overcommit", {{"mem-lock", spec.memory_lock}});
+    }
+    if (!spec.machine_compat.empty()) {
+        option("compat", {})->extra = spec.machine_compat;
     }
     if (!spec.defaults) {
         plain("nodefaults");
@@ -69,7 +107,9 @@ void Builder::add_processor() {
     option("m", std::move(memory));
     const Smp& smp = spec.smp;
     Props topology{{"", smp.cpus}, {"maxcpus", smp.maxcpus}};
-    for (const auto& [name, count] : {std::pair{"sockets", smp.sockets},
+    for (const auto& [name, count] : {std::pair{"drawers", smp.drawers},
+                                      {"books", smp.books},
+                                      {"sockets", smp.sockets},
                                       {"dies", smp.dies},
                                       {"clusters", smp.clusters},
                                       {"cores", smp.cores},
@@ -79,13 +119,14 @@ void Builder::add_processor() {
         }
     }
     option("smp", std::move(topology));
-    if (const auto model = cpu_model(spec, placement); !model.empty()) {
+    if (const auto model = cpu_model(spec, placement, caps); !model.empty()) {
         Node cpu;
         cpu.form = Form::cpu;
         cpu.driver = model;
         cpu.qid = "cpu";
         // Flags come as "+sse4.1,-avx" or ",+sse4.1".
         cpu.extra = spec.cpu_flags;
+        cpu.props.set_text("vendor", spec.cpu_vendor).set_text("family", spec.cpu_family);
         add(std::move(cpu));
     }
     if (!spec.uuid.empty()) {
@@ -121,6 +162,11 @@ void Builder::add_pci_controllers() {
         }
         device(controller.type, controller.name, std::move(props), {}, {BusKind::none, controller.bus, {}},
                {}, controller.name);
+    }
+    for (const auto& module : spec.memory_devices) {
+        if (module.device.starts_with("virtio")) {
+            add_memory_device(module);
+        }
     }
 }
 

@@ -25,6 +25,13 @@ constexpr std::array<std::string_view, 8> of_dimm = {"node",       "slot",    "a
 constexpr std::array<std::string_view, 6> of_virtio_mem = {"node",    "block-size", "requested-size",
                                                            "memaddr", "prealloc",   "unplugged-inaccessible"};
 
+/// The same for the same name.
+std::string uuid_for(const std::string& name) {
+    const auto digest = content_digest("memory module " + name) + content_digest("the same, " + name);
+    return fmt::format("{}-{}-5{}-8{}-{}", digest.substr(0, 8), digest.substr(8, 4), digest.substr(13, 3),
+                       digest.substr(17, 3), digest.substr(20, 12));
+}
+
 template <typename Names>
 std::vector<std::pair<std::string, std::string>> suffixed(const Params& view, const Names& names,
                                                           std::string_view suffix) {
@@ -52,6 +59,13 @@ std::vector<MemoryDevice> memory_devices_from_params(const Params& params) {
             if (model == "dimm") {
                 module.device = view.get("nv_backend").empty() ? "pc-dimm" : "nvdimm";
                 module.device_properties = suffixed(view, of_dimm, "dimm");
+                // Only a module that keeps its content has one; upstream sets it for all.
+                std::erase_if(module.device_properties, [&](const auto& property) {
+                    return property.first == "uuid" && module.device == "pc-dimm";
+                });
+                for (auto& [property, value] : module.device_properties) {
+                    value = property == "uuid" && value == "<auto>" ? uuid_for(name) : value;
+                }
             } else if (model == "virtio-mem" || model == "virtio-pmem") {
                 module.device = model + "-pci";
                 module.device_properties = suffixed(view, of_virtio_mem, "memory");
@@ -88,30 +102,6 @@ void Builder::add_memory_device(const MemoryDevice& module) {
                              : module.device.starts_with("virtio-pmem") ? "virtio_pmem-"
                                                                         : "virtio_mem-";
     device(driver, kind + module.name, std::move(props), {}, {}, {inserted->qid}, module.name);
-}
-
-std::vector<NumaNode> numa_from_params(const Params& params) {
-    std::vector<NumaNode> nodes;
-    for (const auto& name : params.objects("guest_numa_nodes")) {
-        const Params view = params.object_params(name);
-        NumaNode node{view.get("numa_nodeid"), view.get("numa_mem"),       view.get("numa_memdev"),
-                      view.get("numa_cpus"),   view.get("numa_initiator"), {}};
-        // "[[0, 10], [1, 20]]": pairs of node and distance.
-        const auto text = view.get("numa_dist");
-        const auto list = nlohmann::json::parse(text.empty() ? "[]" : text, nullptr, false);
-        for (const auto& pair : list) {
-            if (!list.is_array() || !pair.is_array() || pair.size() != 2) {
-                throw BadParam("numa_dist_" + name, text,
-                               "a list of pairs of node and distance, [[0, 10], [1, 20]]");
-            }
-            const auto word = [](const nlohmann::json& value) {
-                return value.is_string() ? value.get<std::string>() : value.dump();
-            };
-            node.distances.emplace_back(word(pair[0]), word(pair[1]));
-        }
-        nodes.push_back(std::move(node));
-    }
-    return nodes;
 }
 
 std::vector<ThrottleGroup> throttle_groups_from_params(const Params& params) {
@@ -152,7 +142,9 @@ std::vector<IoThread> iothreads_from_params(const Params& params) {
 
 void Builder::add_objects() {
     for (const auto& module : spec.memory_devices) {
-        add_memory_device(module);
+        if (!module.device.starts_with("virtio")) {  // those come behind root ports, which come later
+            add_memory_device(module);
+        }
     }
     for (const auto& thread : spec.iothreads) {
         Node node;
@@ -171,38 +163,6 @@ void Builder::add_objects() {
             node.props.set("x-" + limit, value);
         }
         add(std::move(node));
-    }
-}
-
-void Builder::add_numa() {
-    std::int64_t number = 0;
-    for (const auto& node : spec.numa) {
-        const auto id = node.id.empty() ? std::to_string(number) : node.id;
-        Props props{{"", "node"}, {"nodeid", id}};
-        props.set_text("mem", node.memdev.empty() ? node.memory : "").set_text("memdev", node.memdev);
-        Value::List cpus;
-        for (const auto& range : split(node.cpus, ',')) {
-            if (const auto word = trim(range); !word.empty()) {
-                cpus.emplace_back(word);
-            }
-        }
-        if (!cpus.empty()) {
-            props.set("cpus", std::move(cpus));
-        }
-        props.set_text("initiator", node.initiator);
-        const auto made_node = option("numa", std::move(props));
-        if (!node.memdev.empty()) {
-            made_node->needs = {node.memdev};
-        }
-        ++number;
-    }
-    number = 0;
-    for (const auto& node : spec.numa) {
-        const auto id = node.id.empty() ? std::to_string(number) : node.id;
-        for (const auto& [other, distance] : node.distances) {
-            option("numa", {{"", "dist"}, {"src", id}, {"dst", other}, {"val", distance}});
-        }
-        ++number;
     }
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Random numbers, balloon, sound, watchdog, panic device and other small ones.
+#include "runner/caps/capabilities.hpp"
 #include "runner/support/strings.hpp"
 #include "runner/vm/qemu/build/builder.hpp"
 
@@ -18,14 +19,36 @@ std::string numbered(const Machine& machine, const std::string& base) {
     return base + std::to_string(number);
 }
 
+/// QEMU makes no sound on its own any more where nobody says how; ours is silent unless `qemu_audio_drv` says
+/// else.
+std::string audio_back_end(Builder& builder, const std::string& device) {
+    if (!builder.caps.device_property(device, "audiodev")) {
+        return {};
+    }
+    if (!builder.machine.find("audiodev")) {
+        const auto& driver = builder.spec.audio_driver;
+        builder.option("audiodev", {{"", driver.empty() ? "none" : driver}, {"id", "audiodev0"}});
+    }
+    return "audiodev0";
+}
+
 void add_sound(Builder& builder, const std::string& card) {
+    const auto add = [&](const std::string& driver, const std::string& id, Address address = {}) {
+        Props props;
+        std::vector<std::string> needs;
+        if (const auto back_end = audio_back_end(builder, driver); !back_end.empty()) {
+            props.set("audiodev", back_end);
+            needs = {"audiodev"};
+        }
+        builder.device(driver, id, std::move(props), {}, std::move(address), std::move(needs));
+    };
     if (card.find("hda") != std::string::npos) {
         const auto hda = builder.device("intel-hda", numbered(builder.machine, "sound"));
-        builder.device("hda-duplex", hda->qid + "-codec0", {}, {}, {BusKind::hda, hda->qid + ".0", {}});
+        add("hda-duplex", hda->qid + "-codec0", {BusKind::hda, hda->qid + ".0", {}});
         return;
     }
     const std::string driver = card == "ac97" ? "AC97" : card == "es1370" ? "ES1370" : card;
-    builder.device(driver, numbered(builder.machine, "sound"));
+    add(driver, numbered(builder.machine, "sound"));
 }
 
 void add_rng(Builder& builder, const Rng& rng) {
@@ -35,6 +58,18 @@ void add_rng(Builder& builder, const Rng& rng) {
     source.qid = "backend-" + rng.name;
     source.extra = rng.backend_properties;
     source.origin = rng.name;
+    if (!rng.chardev.empty()) {
+        Node daemon;
+        daemon.form = Form::chardev;
+        daemon.driver = rng.chardev;
+        daemon.qid = "chardev_" + rng.name;
+        daemon.origin = rng.name;
+        for (const auto& [name, value] : rng.chardev_properties) {
+            daemon.props.set(name, value);
+        }
+        source.needs = {builder.add(std::move(daemon))->qid};
+        source.props.set("chardev", source.needs.front());
+    }
     const auto back_end = builder.add(std::move(source));
     builder.device(builder.virtio("virtio-rng"), rng.name, {{"rng", back_end->qid}}, rng.device_properties,
                    {}, {back_end->qid}, rng.name);
@@ -72,7 +107,9 @@ void Builder::add_small_devices() {
         device("vmcoreinfo", "vmcoreinfo0");
     }
     if (spec.isa_debug_exit) {
-        device("isa-debug-exit", "isa-debug-exit0");
+        Props ports;
+        ports.set_text("iobase", spec.debug_exit_iobase).set_text("iosize", spec.debug_exit_iosize);
+        device("isa-debug-exit", "isa-debug-exit0", std::move(ports));
     }
 }
 

@@ -14,9 +14,27 @@ void Builder::add_nic(const Nic& nic) {
     netdev.qid = "netdev_" + nic.name;
     netdev.origin = nic.name;
     netdev.driver = tapped ? "tap" : "user";
-    if (tapped) {
-        netdev.props = {{"ifname", tap->second}, {"script", "no"}, {"downscript", "no"}};
-        netdev.props.set_text("vhost", nic.vhost);
+    const bool served = nic.backend == Nic::Backend::vhost_user;
+    if (served) {
+        netdev.driver = "vhost-user";
+        netdev.needs = {client_chardev("char_" + nic.name, nic.netdst, nic.name)->qid};
+        netdev.props.set("chardev", netdev.needs.front());
+        if (nic.queues.value_or(1) > 1) {
+            netdev.props.set("queues", *nic.queues);
+        }
+        netdev.extra = nic.netdev_properties;
+    } else if (tapped) {
+        const auto fds = placement.tap_fds.find(nic.name);
+        if (fds == placement.tap_fds.end()) {
+            netdev.props = {{"ifname", tap->second}, {"script", "no"}, {"downscript", "no"}};
+        } else {
+            std::string text;
+            for (const int fd : fds->second) {
+                text += (text.empty() ? "" : ":") + std::to_string(fd);
+            }
+            netdev.props.set(fds->second.size() > 1 ? "fds" : "fd", text);
+        }
+        netdev.props.set_text("vhost", nic.vhost).set_text("vhostforce", nic.vhostforce);
         netdev.extra = nic.netdev_properties;
     } else {
         netdev.props.set_text("tftp", nic.tftp).set_text("bootfile", nic.bootfile);
@@ -41,10 +59,16 @@ void Builder::add_nic(const Nic& nic) {
     if (nic.boot_index) {
         props.set("bootindex", *nic.boot_index);
     }
-    if (nic.model.starts_with("virtio") && nic.queues.value_or(1) > 1 && tapped) {
+    if (nic.model.starts_with("virtio") && nic.queues.value_or(1) > 1 && (tapped || served)) {
         props.set("mq", true).set("vectors", 2 * *nic.queues + 2);
     }
     props.set_text("romfile", nic.romfile);
+    if (nic.model.starts_with("virtio")) {
+        props.set_text("ctrl_mac_addr", nic.ctrl_mac_addr).set_text("failover", nic.failover);
+        if (!nic.mq.empty()) {
+            props.set("mq", nic.mq);
+        }
+    }
     const std::string driver = nic.model == "virtio-net-pci" ? virtio("virtio-net") : nic.model;
     Address address{BusKind::none, nic.pci_bus, {}};
     if (!nic.pci_addr.empty()) {

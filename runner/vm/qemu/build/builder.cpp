@@ -132,6 +132,13 @@ NodePtr Builder::device(const std::string& driver, const std::string& qid, Props
     node.qid = qid;
     node.driver = driver;
     node.props = std::move(props);
+    const bool is_virtio = (driver.starts_with("virtio-") || driver.starts_with("vhost-")) &&
+                           !driver.starts_with("virtio-iommu");
+    for (const auto& [name, value] : spec.virtio_properties) {
+        if (is_virtio && (!caps.known() || caps.device_property(driver, name))) {
+            node.props.set(name, value);
+        }
+    }
     node.extra = std::move(extra);
     node.address = std::move(address);
     node.needs = std::move(needs);
@@ -218,6 +225,7 @@ Machine build_machine(const MachineSpec& spec, const Placement& placement, const
     Builder builder(spec, placement, caps, machine);
     builder.add_extra_params();
     builder.add_process();
+    builder.add_iommus();
     builder.add_processor();
     builder.add_objects();
     builder.add_numa();
@@ -229,6 +237,7 @@ Machine build_machine(const MachineSpec& spec, const Placement& placement, const
     builder.add_drives();
     builder.add_nics();
     builder.add_small_devices();
+    builder.add_extra_devices();
     builder.add_boot();
     for (const auto& node : machine.nodes()) {
         node->state = NodeState::cold;

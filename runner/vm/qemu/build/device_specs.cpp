@@ -55,6 +55,9 @@ void set_bus(Drive& drive, const std::string& format, const Params& params) {
         device(DriveBus::floppy, "floppy", "floppy");
     } else if (format == "sd") {
         device(DriveBus::sd, "sd-card", "sd-card");
+    } else if (format == "megasas" || format == "megasas-gen2" || format == "pvscsi" ||
+               format == "mptsas1068" || format == "lsi53c895a") {
+        scsi(format, "scsi-hd");
     } else {
         throw VMDeviceNotSupportedError(
             fmt::format("drive_format \"{}\" of {} is not known; known are virtio, ide, ahci, scsi-hd, "
@@ -64,29 +67,73 @@ void set_bus(Drive& drive, const std::string& format, const Params& params) {
     }
 }
 
+/// "thread0:0,2 thread1:1" or threads alone.
+std::vector<std::pair<std::string, std::vector<std::int64_t>>> queue_threads(const Params& view,
+                                                                             const std::string& drive) {
+    std::vector<std::pair<std::string, std::vector<std::int64_t>>> mapping;
+    const auto text = view.get("image_iothread_vq_mapping");
+    for (const auto& word : split_words(text)) {
+        const auto colon = word.find(':');
+        std::vector<std::int64_t> queues;
+        for (const auto& queue : split(colon == std::string::npos ? "" : word.substr(colon + 1), ',')) {
+            if (queue.empty()) {
+                continue;
+            }
+            if (queue.size() > 5 || queue.find_first_not_of("0123456789") != std::string::npos) {
+                throw BadParam("image_iothread_vq_mapping_" + drive, text,
+                               "threads with their queues, t0:0,2 t1:1");
+            }
+            queues.push_back(std::stoll(queue));
+        }
+        mapping.emplace_back(word.substr(0, colon), std::move(queues));
+    }
+    return mapping;
+}
+
+void check_choice(const Drive& drive, const std::string& value, const char* key, const char* choices) {
+    if (!value.empty() && std::string_view(choices).find(" " + value + " ") == std::string_view::npos) {
+        throw BadParam(fmt::format("{}_{}", key, drive.name), value, "one of" + std::string(choices));
+    }
+}
+
 void read_common(Drive& drive, const Params& view) {
     drive.cache = view.get("drive_cache");
     drive.aio = view.get("image_aio");
     drive.rerror = view.get("drive_rerror");
     drive.werror = view.get("drive_werror");
     drive.serial = view.get("drive_serial");
+    drive.auto_readonly = view.get("image_auto_readonly");
+    drive.removable = view.get("removable");
+    drive.min_io_size = view.get("min_io_size");
+    drive.opt_io_size = view.get("opt_io_size");
+    drive.physical_block_size = view.get("physical_block_size");
+    drive.logical_block_size = view.get("logical_block_size");
+    drive.blkdebug = view.get("drive_blkdebug");
+    drive.num_queues = view.get("num_queues");
+    drive.bus_properties = view.get("bus_extra_params");
+    drive.block_properties = view.get("drv_extra_params");
     drive.index = optional_number(view, "drive_index");
     drive.boot_index = optional_number(view, "bootindex");
     drive.device_properties = view.get("blk_extra_params");
     drive.iothread = view.get("image_iothread");
+    drive.queue_threads = queue_threads(view, drive.name);
     drive.throttle_group = view.get("image_throttle_group");
     drive.copy_on_read = view.get_boolean("image_copy_on_read");
     drive.pci_bus = view.get("pci_bus") == "pci.0" ? "" : view.get("pci_bus");
     drive.pci_addr = view.get("drive_pci_addr");
+    drive.bus_number = optional_number(view, "drive_bus");
     drive.unit = optional_number(view, "drive_unit");
-    drive.scsi_id = optional_number(view, "drive_scsiid");
-    drive.lun = optional_number(view, "drive_lun");
-    for (const auto& [value, key, choices] :
-         {std::tuple{drive.cache, "drive_cache", " none writeback writethrough directsync unsafe "},
-          std::tuple{drive.aio, "image_aio", " threads native io_uring "}}) {
-        if (!value.empty() && std::string_view(choices).find(" " + value + " ") == std::string_view::npos) {
-            throw BadParam(fmt::format("{}_{}", key, drive.name), value, "one of" + std::string(choices));
-        }
+    drive.port = optional_number(view, "drive_port");
+    if (const auto id = optional_number(view, "drive_scsiid")) {
+        drive.unit = id;
+    }
+    if (const auto lun = optional_number(view, "drive_lun")) {
+        drive.port = lun;
+    }
+    check_choice(drive, drive.cache, "drive_cache", " none writeback writethrough directsync unsafe ");
+    check_choice(drive, drive.aio, "image_aio", " threads native io_uring ");
+    if (const auto forced = view.get("force_drive_format"); !forced.empty()) {
+        drive.device = forced;
     }
 }
 
@@ -95,27 +142,31 @@ Drive disk_from_params(const Params& view, const std::string& name, const std::f
     drive.name = name;
     drive.readonly = yes(view, "image_readonly");
     drive.snapshot = yes(view, "image_snapshot");
-    drive.raw_device = yes(view, "image_raw_device");
-    drive.format = drive.raw_device ? "raw" : view.get("image_format", "qcow2");
-    const std::string base = view.get("images_base_dir", data_dir.native());
-    const std::string image = view.at("image_name");
-    if (image.empty()) {
-        throw BadParam("image_name_" + name, image,
-                       "the name of an image file, without the format at its end");
+    drive.image = ImageRef::from_params(view, name, data_dir);
+    drive.file = drive.image.file;
+    drive.format = drive.image.format;
+    if (drive.image.driver.starts_with("http") || drive.image.driver.starts_with("ftp")) {
+        drive.readonly = true;  // QEMU only reads what lies there
     }
-    // With a suffix the format names the file; a device node is named as it stands.
-    drive.file = std::filesystem::path(base) / (drive.raw_device ? image : image + "." + drive.format);
     drive.discard = view.get("image_discard");
     drive.detect_zeroes = view.get("image_detect_zeroes");
     set_bus(drive, view.get("drive_format", "ide"), view);
     read_common(drive, view);
+    if (view.get("storage_type") == "vhost-user-blk") {
+        drive.bus = DriveBus::vhost_user_blk;
+        drive.device = "vhost-user-blk-pci";
+    }
     return drive;
 }
 
 std::optional<Drive> cd_from_params(const Params& view, const std::string& name,
                                     const std::filesystem::path& data_dir) {
     const auto iso = view.get("cdrom");
-    if (iso.empty() && !yes(view, "cdrom_without_file")) {
+    bool remote = false;
+    for (const char* storage : {"nbd", "iscsi", "ssh", "curl", "nvme", "gluster", "ceph"}) {
+        remote = remote || yes(view, std::string("enable_") + storage);
+    }
+    if (iso.empty() && !remote && !yes(view, "cdrom_without_file")) {
         return std::nullopt;
     }
     Drive drive;
@@ -123,12 +174,44 @@ std::optional<Drive> cd_from_params(const Params& view, const std::string& name,
     drive.cdrom = true;
     drive.readonly = true;
     drive.format = "raw";
-    if (!iso.empty()) {
-        drive.file = data_dir / iso;
-        drive.raw_device = drive.file.native().starts_with("/dev/");
+    if (!iso.empty() || remote) {
+        Params disc = view;
+        disc.set("image_raw_device", "yes");
+        disc.set("image_format", "raw");
+        disc.set("images_base_dir", data_dir.native());
+        if (!iso.empty()) {
+            disc.set("image_name", iso);
+        }
+        drive.image = ImageRef::from_params(disc, name, data_dir);
+        drive.file = drive.image.file;
+        if (drive.image.driver == "host_device") {
+            drive.image.driver = "host_cdrom";
+        }
     }
     set_bus(drive, view.get("cd_format", view.get("drive_format", "ide")), view);
     read_common(drive, view);
+    return drive;
+}
+
+/// A diskette of `floppies`; its file is `floppy_name`.
+Drive floppy_from_params(const Params& all, const std::string& name, const std::filesystem::path& data_dir) {
+    Params view = all;
+    view.set("image_raw_device", "yes");
+    view.set("image_name", view.get("floppy_name"));
+    view.set("image_format", "raw");
+    view.set("images_base_dir", data_dir.native());
+    Drive drive;
+    drive.name = name;
+    drive.format = "raw";
+    drive.readonly = yes(view, "floppy_readonly");
+    if (!view.get("floppy_name").empty()) {
+        drive.image = ImageRef::from_params(view, name, data_dir);
+        drive.file = drive.image.file;
+    }
+    set_bus(drive, "floppy", view);
+    read_common(drive, view);
+    drive.boot_index.reset();
+    drive.index.reset();
     return drive;
 }
 
@@ -175,16 +258,28 @@ Nic nic_from_params(const Params& view, const std::string& name, bool first) {
     nic.model = nic_model(view);
     nic.mac = view.get("mac");
     nic.netdst = view.get("netdst", "virbr0");
-    const auto type = view.get("nettype", "user");
+    auto type = view.get("nettype");
+    if (type.empty()) {
+        // The document's older name.
+        const auto mode = view.get("nic_mode", "user");
+        type = mode == "tap" ? "bridge" : mode;
+        nic.netdst = view.get("bridge", nic.netdst);
+    }
     if (type == "user") {
         nic.backend = Nic::Backend::user;
     } else if (type == "bridge" || type == "network") {
         nic.backend = Nic::Backend::bridge;
+        nic.network = type == "network";
+    } else if (type == "macvtap") {
+        nic.backend = Nic::Backend::macvtap;
+    } else if (type == "vhost-user" || type == "vhostuser") {
+        nic.backend = Nic::Backend::vhost_user;
     } else if (type == "none") {
         nic.backend = Nic::Backend::none;
     } else {
-        throw VMUnknownNetTypeError(
-            fmt::format("nettype \"{}\" of {} is not supported; use user or bridge", type, name));
+        throw VMUnknownNetTypeError(fmt::format(
+            "nettype \"{}\" of {} is not supported; use user, bridge, network, macvtap or vhost-user", type,
+            name));
     }
     nic.redirs = redirs_from_params(view, first);
     nic.queues = optional_number(view, "queues");
@@ -193,6 +288,11 @@ Nic nic_from_params(const Params& view, const std::string& name, bool first) {
     nic.bootfile = view.get("bootp");
     nic.romfile = view.get("romfile");
     nic.vhost = view.get("vhost");
+    nic.vhostforce = view.get("vhostforce");
+    nic.mq = view.get("mq");
+    nic.ctrl_mac_addr = view.get("ctrl_mac_addr");
+    nic.failover = view.get("failover");
+    nic.watched = view.get("run_tcpdump", "yes") == "yes";
     nic.device_properties = view.get("nic_extra_params");
     nic.pci_bus = view.get("pci_bus") == "pci.0" ? "" : view.get("pci_bus");
     nic.pci_addr = view.get("nic_pci_addr");
@@ -227,6 +327,9 @@ std::vector<Drive> drives_from_params(const Params& params, const std::filesyste
         if (auto drive = cd_from_params(view, name, data_dir)) {
             add(std::move(*drive), view);
         }
+    }
+    for (const auto& name : params.objects("floppies")) {
+        drives.push_back(floppy_from_params(params.object_params(name), name, data_dir));
     }
     return drives;
 }

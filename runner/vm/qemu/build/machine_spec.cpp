@@ -3,6 +3,7 @@
 
 #include "runner/support/strings.hpp"
 #include "runner/vm/errors.hpp"
+#include "runner/vm/qemu/build/extra_specs.hpp"
 
 #include <fmt/core.h>
 
@@ -41,8 +42,11 @@ Smp smp_from_params(const Params& params) {
     smp.clusters = level("vcpu_clusters");
     smp.cores = level("vcpu_cores");
     smp.threads = level("vcpu_threads");
+    smp.books = level("vcpu_books");
+    smp.drawers = level("vcpu_drawers");
 
-    const std::int64_t outer = std::max<std::int64_t>(smp.dies, 1) * std::max<std::int64_t>(smp.clusters, 1);
+    const std::int64_t outer = std::max<std::int64_t>(smp.dies, 1) * std::max<std::int64_t>(smp.clusters, 1) *
+                               std::max<std::int64_t>(smp.books, 1) * std::max<std::int64_t>(smp.drawers, 1);
     const std::int64_t total = smp.maxcpus != 0 ? smp.maxcpus : smp.cpus;
     const bool prefer_sockets = yes(params, "vcpu_prefer_sockets");
     if (total != 0) {
@@ -93,15 +97,6 @@ std::string bus_of(const Params& view) {
     return bus == "pci.0" ? std::string() : bus;
 }
 
-std::vector<Serial> serials_from_params(const Params& params) {
-    std::vector<Serial> serials;
-    for (const auto& name : params.objects("serials")) {
-        const Params view = params.object_params(name);
-        serials.push_back({name, view.get("serial_type", "isa-serial"), view.get("serial_extra_params")});
-    }
-    return serials;
-}
-
 /// The monitors in order; one that can be asked when the others hang (`catch_monitor`) comes last.
 std::vector<MonitorPort> monitors_from_params(const Params& params) {
     std::vector<MonitorPort> monitors;
@@ -144,12 +139,21 @@ std::vector<Rng> rngs_from_params(const Params& params) {
         rng.backend = view.get("backend", "rng-builtin");
         const auto type = view.get("backend_type", "builtin");
         if (type == "chardev") {
-            throw VMDeviceNotSupportedError(fmt::format(
-                "backend_type_{} = chardev: an entropy daemon is not supported; use rng-random or "
-                "rng-builtin as backend_{}",
-                name, name));
+            // The entropy of a daemon (rng-egd): the character device is the back end's.
+            const auto kind = view.get("rng_chardev_backend", rng.backend == "rng-egd" ? "udp" : rng.backend);
+            const bool socket = kind.find("socket") != std::string::npos;
+            rng.backend = "rng-egd";
+            rng.chardev = socket ? "socket" : kind;
+            for (const char* key : {"host", "port", "path"}) {
+                if (auto value =
+                        view.get(std::string("chardev_") + key, view.get(fmt::format("{}_{}", key, type)));
+                    !value.empty()) {
+                    rng.chardev_properties.emplace_back(key, std::move(value));
+                }
+            }
+        } else {
+            rng.backend_properties = suffixed_properties(view, type);
         }
-        rng.backend_properties = suffixed_properties(view, type);
         rng.device_properties = suffixed_properties(view, "virtio-rng");
         rngs.push_back(std::move(rng));
     }
@@ -177,11 +181,14 @@ Display display_from_params(const Params& params) {
         display.kind = Display::Kind::vnc;
         display.extra = params.get("vnc_extra_params");
         display.password = yes(params, "vnc_password");
+        display.secret = params.get("vnc_secret");
     } else if (kind == "sdl") {
         display.kind = Display::Kind::sdl;
     } else if (kind == "spice") {
         display.kind = Display::Kind::spice;
         display.extra = params.get("spice_extra_params");
+        display.secret = params.get("spice_password");
+        display.properties = spice_from_params(params);
     } else if (kind == "nographic") {
         display.kind = Display::Kind::nographic;
     } else if (kind == "none" || kind.empty()) {
@@ -190,6 +197,10 @@ Display display_from_params(const Params& params) {
         throw BadParam("display", kind, "vnc, spice, sdl, nographic or none");
     }
     display.vga = params.get("vga");
+    if (const auto qxl = params.get("qxl"); qxl == "on" || qxl == "yes") {
+        display.vga = "qxl";
+    }
+    display.qxl_cards = std::max<std::int64_t>(positive(params, "qxl_dev_nr", 1), 1);
     display.vga_legacy = yes(params, "vga_use_legacy_expression");
     return display;
 }
@@ -221,10 +232,17 @@ void read_processor(const Params& params, MachineSpec& spec) {
     spec.maxmem = params.get("maxmem_mem");
     spec.mem_slots = params.get("slots_mem");
     // Of several models, separated by commas, the first is the preferred one.
-    spec.cpu_model = std::string(trim(split(params.get("cpu_model"), ',').front()));
-    if (spec.cpu_model.empty()) {
-        spec.cpu_model = params.get("default_cpu_model");
+    for (const auto& model : split(params.get("cpu_model"), ',')) {
+        if (const auto name = trim(model); !name.empty()) {
+            spec.cpu_models.emplace_back(name);
+        }
     }
+    if (spec.cpu_models.empty() && !params.get("default_cpu_model").empty()) {
+        spec.cpu_models.push_back(params.get("default_cpu_model"));
+    }
+    spec.cpu_model = spec.cpu_models.empty() ? "" : spec.cpu_models.front();
+    spec.cpu_vendor = params.get("cpu_model_vendor");
+    spec.cpu_family = params.get("cpu_family");
     spec.cpu_flags = params.get("cpu_model_flags");
     spec.auto_cpu_model = yes(params, "auto_cpu_model");
 }
@@ -306,7 +324,10 @@ MachineSpec MachineSpec::from_params(const Params& all_params, const std::string
     read_process(params, spec);
     read_usb(params, spec);
     spec.memory_devices = memory_devices_from_params(params);
+    spec.memory = main_memory_from_params(params);
     spec.numa = numa_from_params(params);
+    spec.numa_cpus = numa_cpus_from_params(params);
+    read_extra_devices(params, data_dir, spec);
     spec.throttle_groups = throttle_groups_from_params(params);
     spec.iothreads = iothreads_from_params(params);
     spec.iothread_scheme = params.get("iothread_scheme");

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <vector>
 
 namespace vt::qemu {
 
@@ -20,8 +21,12 @@ struct Placement {
         forwarded;  ///< NIC → redirection → port of the host
     std::map<std::string, std::string>
         taps;  ///< NIC → tap device; a bridge NIC without one has user networking
+    std::map<std::string, std::vector<int>> tap_fds;        ///< NIC → its queues' descriptors in QEMU
     std::map<std::string, std::filesystem::path> overlays;  ///< drive → qcow2 overlay that takes the writes
-    std::string uuid;                                       ///< where the parameters say "random"
+    std::filesystem::path firmware_code, firmware_vars;     ///< of UEFI firmware
+    std::map<std::string, std::filesystem::path> tpm_state;  ///< TPM → directory of what it remembers
+    std::map<std::string, std::uint32_t> vsock_cids;         ///< vsock → the guest's address
+    std::string uuid;                                        ///< where the parameters say "random"
 };
 
 /// Sockets and the firmware's log in \p instance_dir.

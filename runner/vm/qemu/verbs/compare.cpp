@@ -60,7 +60,9 @@ class Comparison {
     std::vector<std::string> run() {
         both_ways("device", ours(Form::device), children(monitor_, "/machine/peripheral", deadline_));
         auto objects = children(monitor_, "/objects", deadline_);
-        std::erase_if(objects, [](const std::string& name) { return name.ends_with(".ram"); });  // QEMU's own
+        std::erase_if(objects, [](const std::string& name) {
+            return name == "ram" || name.ends_with(".ram");
+        });  // QEMU's own
         both_ways("object", ours(Form::object), objects);
         auto nodes = field(monitor_, "query-named-block-nodes", "node-name", deadline_);
         std::erase_if(nodes, [](const std::string& name) { return name.starts_with('#'); });

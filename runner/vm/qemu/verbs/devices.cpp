@@ -121,8 +121,10 @@ std::vector<NodePtr> Devices::define_disk(const std::string& name, const Params&
     Params only = params;
     only.set("images", name);
     only.set("cdroms", "");
+    only.set("floppies", "");
     only.set("boot_drive_" + name, "yes");
     const auto drives = drives_from_params(only, data_dir_);
+    write_secrets(drives.at(0), placement_.instance_dir);
     return define(placement_, [&](Builder& builder) { builder.add_drive(drives.at(0)); });
 }
 

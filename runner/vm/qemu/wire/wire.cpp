@@ -78,6 +78,10 @@ Value guessed(const Value& value) {
 /// \p value as \p node's property \p name in JSON; nothing if it cannot be told.
 std::optional<Value> json_value(const Node& node, const std::string& name, const Value& value,
                                 const Capabilities& caps) {
+    if (value.dict() != nullptr ||
+        (value.list() != nullptr && !value.list()->empty() && value.list()->front().dict() != nullptr)) {
+        return value;  // its maker knew the type of what is in it
+    }
     if (const auto type = property_type(node, name, caps)) {
         return typed(value, *type);
     }
@@ -138,8 +142,16 @@ Value::Dict with_head(const Node& node, Value::Dict members) {
 
 void append(std::string& text, const std::string& name, const Value& value) {
     if (const auto* list = value.list()) {
+        int index = 0;
         for (const auto& member : *list) {
-            append(text, name, member);
+            // A list of objects is told by numbers, one of values by saying the option again.
+            append(text, member.dict() != nullptr ? fmt::format("{}.{}", name, index++) : name, member);
+        }
+        return;
+    }
+    if (const auto* dict = value.dict()) {
+        for (const auto& [member, inner] : *dict) {
+            append(text, fmt::format("{}.{}", name, member), inner);
         }
         return;
     }

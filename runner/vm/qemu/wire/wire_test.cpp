@@ -320,7 +320,7 @@ TEST_CASE(
     CHECK(value_of(argv, "-blockdev", "driver=copy-on-read") ==
           "driver=copy-on-read,node-name=copy-on-read_a,file=qcow2_a");
     CHECK(value_of(argv, "-blockdev", "driver=throttle") ==
-          "driver=throttle,node-name=drive_a,file=copy-on-read_a,throttle-group=g1");
+          "driver=throttle,node-name=drive_a,throttle-group=g1,file=copy-on-read_a");
     CHECK(value_of(argv, "-blockdev", "driver=host_device") ==
           "driver=host_device,node-name=host_device_b,filename=/dev/sdz");
     CHECK(value_of(argv, "-device", "virtio-blk-pci,id=a").find("iothread=t1") != std::string::npos);
