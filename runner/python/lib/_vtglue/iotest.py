@@ -18,6 +18,10 @@ def _code():
 
 if __name__ == "__main__":
     faulthandler.enable()
+    # Modules are compiled once for all scripts, and not beside them.
+    if os.environ.get("VT_IOTESTS_FACTS"):
+        sys.dont_write_bytecode = False
+        sys.pycache_prefix = os.path.join(os.path.dirname(os.environ["VT_IOTESTS_FACTS"]), "pycache")
     __file__, code = _code()
     del _code
     exec(code)

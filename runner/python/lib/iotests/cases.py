@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Unittest cases of block tests, and how they are run so that the output of two runs is the same."""
 
+import io
 import json
 import os
 import re
 import sys
 import unittest
 
+from iotests import level
 from iotests.verify import case_notrun, lacks, note_notrun
 from iotests.vm import Timeout
 
@@ -218,13 +220,17 @@ class ReproducibleTestRunner(unittest.TextTestRunner):
             result = super().run(test)
         finally:
             ReproducibleTestRunner.running = False
+            if self._collected is not None:
+                sys.stdout.write(self._collected.getvalue())
         skipped = {str(case) for case, _ in result.skipped}
         if lacks and len(skipped) == result.testsRun:
             note_notrun(lacks[0])
         return result
 
     def __init__(self, stream=None, resultclass=ReproducibleTestResult, **kwargs):
-        wrapped = ReproducibleStreamWrapper(stream or sys.stdout)
+        collects = stream is None and level.collects_output(sys.argv[0] or "")
+        self._collected = io.StringIO() if collects else None
+        wrapped = ReproducibleStreamWrapper(stream or self._collected or sys.stdout)
         super().__init__(stream=wrapped, descriptions=True, resultclass=resultclass, **kwargs)
 
 

@@ -4,10 +4,8 @@
 import atexit
 import logging
 import os
-import shutil
 import signal
 import socket
-import tempfile
 import weakref
 
 from qemu.machine.process import Process
@@ -195,6 +193,8 @@ class QEMUMachine:
     def temp_dir(self):
         """A directory for this machine, made when first asked for."""
         if self._temp_dir is None:
+            import tempfile
+
             self._temp_dir = tempfile.mkdtemp(prefix="qemu-machine-", dir=self._base_temp_dir)
         return self._temp_dir
 
@@ -306,6 +306,8 @@ class QEMUMachine:
         self._load_io_log()
         self._qemu_log_path = None
         if self._temp_dir is not None:
+            import shutil
+
             shutil.rmtree(self._temp_dir, ignore_errors=True)
             self._temp_dir = None
         while self._remove_files:

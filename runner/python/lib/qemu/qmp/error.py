@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What QMP raises, by the names of QEMU 6.1 (QMP…Error) and of 7.2."""
 
-from asyncio.exceptions import TimeoutError as _AsyncTimeout
+import sys
+
+if sys.version_info >= (3, 11):
+    _AsyncTimeout = TimeoutError  # asyncio's own is the same there, and asyncio takes long to import
+else:
+    from asyncio import TimeoutError as _AsyncTimeout
 
 
 class QMPError(Exception):

@@ -3,10 +3,8 @@
 
 import os
 import re
-import shutil
 import signal
 import subprocess
-import textwrap
 
 
 def get_info_usernet_hostfwd_port(info_usernet_output):
@@ -21,6 +19,8 @@ def get_info_usernet_hostfwd_port(info_usernet_output):
 def add_visual_margin(content="", width=None, name=None, padding=1, upper_left="┏", lower_left="┗", horizontal="━", vertical="┃"):
     """Text with a line at its left, and a heading."""
     if width is None:
+        import shutil
+
         width = shutil.get_terminal_size()[0]
     indent = vertical + " " * padding
     rule = width - 1
@@ -44,7 +44,7 @@ class VerboseProcessError(subprocess.CalledProcessError):
                 pass
         for name, text in (("output", self.stdout), ("stderr", self.stderr)):
             if text:
-                lines.append(add_visual_margin(textwrap.indent(text, ""), width=72, name=name))
+                lines.append(add_visual_margin(text, width=72, name=name))
             elif text is not None and name == "output":
                 lines.append("(it said nothing)")
         return os.linesep.join(lines)
