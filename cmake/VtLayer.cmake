@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A layer is a folder: its sources make the static library vt_NAME, its *_test.cpp files the test program NAME_test.
 #
-#   vt_layer(NAME [SUBDIRS dir...] [DEPS vt_lower...] [LIBRARIES target...])
+#   vt_layer(NAME [APART] [SUBDIRS dir...] [DEPS vt_lower...] [LIBRARIES target...])
 #
-# DEPS are lower layers, LIBRARIES external libraries. All layers together make libvtcore.so (see runner/CMakeLists.txt).
+# DEPS are lower layers, LIBRARIES external libraries. All layers together make libvtcore.so (see runner/CMakeLists.txt),
+# but for those that stand APART: their libraries are heavy and seldom needed, so they are in a shared library of their own.
 
 # What nearly every file includes is compiled once, for position independent code (layers) and executables (tests).
 # Sources still include all that they use: the builds with clang go without.
@@ -34,7 +35,7 @@ if(VT_PCH)
 endif()
 
 function(vt_layer name)
-    cmake_parse_arguments(ARG "" "" "SUBDIRS;DEPS;LIBRARIES;PRIVATE_LIBRARIES" ${ARGN})
+    cmake_parse_arguments(ARG "APART" "" "SUBDIRS;DEPS;LIBRARIES;PRIVATE_LIBRARIES" ${ARGN})
     set(sources)
     set(tests)
     foreach(dir . ${ARG_SUBDIRS})
@@ -57,7 +58,9 @@ function(vt_layer name)
     vt_precompiled(vt_${name} layer)
     target_include_directories(vt_${name} PUBLIC ${CMAKE_SOURCE_DIR})
     target_link_libraries(vt_${name} PUBLIC ${ARG_DEPS} ${ARG_LIBRARIES} PRIVATE ${ARG_PRIVATE_LIBRARIES})
-    set_property(GLOBAL APPEND PROPERTY VT_LAYERS vt_${name})
+    if(NOT ARG_APART)
+        set_property(GLOBAL APPEND PROPERTY VT_LAYERS vt_${name})
+    endif()
     if(tests AND VT_TESTS)
         add_executable(${name}_test ${tests})
         vt_precompiled(${name}_test program)

@@ -28,7 +28,7 @@ LAYERS = (
     ("runner/guest_build",),
     ("runner/assets",),
     ("runner/bootstrap",),
-    ("runner/harness/plan", "runner/harness/driver"),
+    ("runner/harness/plan", "runner/harness/driver", "runner/harness/packet"),
     ("runner/native",),
     ("runner/nrunner",),
     ("runner/python",),
@@ -39,7 +39,8 @@ RANK = {folder: rank for rank, folders in enumerate(LAYERS) for folder in folder
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 
 # Tests are clients of the public APIs only.
-PUBLIC = ("runner/native/block_api.hpp", "runner/native/driver_api.hpp", "runner/native/plan_api.hpp", "runner/native/test_api.hpp")
+PUBLIC = ("runner/native/block_api.hpp", "runner/native/driver_api.hpp", "runner/native/packet_api.hpp",
+          "runner/native/plan_api.hpp", "runner/native/test_api.hpp")
 
 
 def layer_of(path):

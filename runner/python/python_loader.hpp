@@ -40,7 +40,7 @@ TestFunction load_test(const PythonTest& test);
 
 /// A test of a Python file that uses one of the harnesses.
 struct HarnessTest {
-    std::string kind;                  ///< of the runnable: "vt-plan", "vt-driver"
+    std::string kind;                  ///< of the runnable: "vt-plan", "vt-driver", "vt-packet"
     std::filesystem::path path;        ///< absolute
     std::string selection;             ///< "Class.method", "Class"; empty: all
     std::filesystem::path output_dir;  ///< where logs and pictures go

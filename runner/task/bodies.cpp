@@ -12,7 +12,8 @@ nrunner::TestResult run_body(nrunner::BodyContext& body) {
     if (kind == "vt-iotest") {
         return run_iotest(body);
     }
-    return kind == "vt-plan" || kind == "vt-driver" ? run_harness_test(body) : run_vt_test(body);
+    return kind == "vt-plan" || kind == "vt-driver" || kind == "vt-packet" ? run_harness_test(body)
+                                                                           : run_vt_test(body);
 }
 
 }  // namespace vt

@@ -255,7 +255,9 @@ def test_a_bad_config_file_is_named_with_line_and_column(site, tmp_path):
 def test_filters_and_settings(site):
     done = site.avocado("list", "--vt-type", "qemu", "--vt-only-filter", "uptime uptime", "--vt-no-filter", "none")
     assert done.stdout == "vt builtin.uptime\n"
-    others = "uptime_native noop_native plan_native driver_native block_mirror_native block_bitmap_native block_commit_native"
+    others = (
+        "uptime_native noop_native packet_native plan_native driver_native block_mirror_native block_bitmap_native "
+        "block_commit_native")
     done = site.avocado("list", "--vt-type", "qemu", "--vt-no-filter", others)
     assert done.stdout == "vt builtin.uptime\n"
     site.settings({"vt": {"only_filter": "uptime_native", "extra_params": "a=b"}})

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Finds plans (flumotion.twisted.integration) and drivers (testplan): Python files that are known by what they import.
+"""Finds plans (flumotion.twisted.integration), drivers (testplan) and packet tests (framework): Python files that are
+known by what they import.
 
 A file is read once and searched for the import; only one that has it is parsed. Nothing of it is run.
 """
@@ -16,8 +17,10 @@ from avocado.core.settings import settings
 
 from .resolver import VTRunnable
 
-_IMPORT = re.compile(rb"^[ \t]*(?:from|import)[ \t]+(flumotion\.twisted|testplan)\b", re.MULTILINE)
-_KINDS = {b"flumotion.twisted": "vt-plan", b"testplan": "vt-driver"}
+_IMPORT = re.compile(rb"^[ \t]*(?:from|import)[ \t]+(flumotion\.twisted|testplan|framework)\b", re.MULTILINE)
+_KINDS = {b"flumotion.twisted": "vt-plan", b"testplan": "vt-driver", b"framework": "vt-packet"}
+# The name of VPP's framework is a common word, so a name of its has to be there, too.
+_OF_FRAMEWORK = re.compile(rb"\bVppTest(Case|Runner)\b")
 _LONGEST = 4 << 20  # no test is longer
 
 
@@ -99,14 +102,16 @@ def _kind_of(path):
     except OSError:
         return None, b""
     found = _IMPORT.search(text)
-    return (_KINDS[found.group(1)], text) if found else (None, b"")
+    if not found or (found.group(1) == b"framework" and not _OF_FRAMEWORK.search(text)):
+        return None, b""
+    return _KINDS[found.group(1)], text
 
 
 class VTHarnessResolver(Resolver):
     """Before Avocado's own resolver of unittests, which would take such files for its own."""
 
     name = "vt-harness"
-    description = "Test resolver for plans (flumotion.twisted.integration) and drivers (testplan)"
+    description = "Test resolver for plans (flumotion.twisted.integration), drivers (testplan) and packet tests (framework)"
     priority = PluginPriority.HIGH
 
     def __init__(self, config=None):
@@ -121,7 +126,7 @@ class VTHarnessResolver(Resolver):
         path, wanted = (reference, None) if os.path.isfile(reference) else reference_split(reference)
         kind, text = _kind_of(path)
         if kind is None:
-            return ReferenceResolution(reference, ReferenceResolutionResult.NOTFOUND, info="no plan and no driver")
+            return ReferenceResolution(reference, ReferenceResolutionResult.NOTFOUND, info="no plan, no driver and no packet test")
         try:
             tests = _tests_of(text)
         except (SyntaxError, ValueError, RecursionError) as error:

@@ -14,7 +14,7 @@ from . import runner
 from .settings import Default
 
 KIND = "vt"
-KINDS = (KIND, "vt-plan", "vt-driver", "vt-iotest")
+KINDS = (KIND, "vt-plan", "vt-driver", "vt-iotest", "vt-packet")
 
 
 class VTRunnable(Runnable):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs the tests of a file that uses one of the harnesses (flumotion, testplan) for the core."""
+"""Runs the tests of a file that uses one of the harnesses (flumotion, testplan, framework) for the core."""
 
 import importlib.machinery
 import inspect
@@ -12,6 +12,8 @@ from collections import namedtuple
 from _vtglue import logs, run as files, statuses
 
 _PACKAGES = ("flumotion", "testplan")
+#: The modules of packet tests have common names ("log", "util"), so they are importable only for those.
+_PACKET_MODULES = "_packet"
 _PLAN = "flumotion.twisted.integration"
 #: How a plan fails; that a program is not there is an error.
 _PLAN_FAILURES = (
@@ -79,6 +81,9 @@ class _Result(unittest.TestResult):
 
     def addError(self, test, err):
         self.outcomes.append(outcome_of(_name_of(test), err[1]))
+        note = getattr(test, "note_failure", None)  # a packet test's
+        if note is not None:
+            note()
 
     addFailure = addError
 
@@ -176,6 +181,8 @@ def run(kind, path, selection, output_dir, prefer):
         _prefer(prefer)
         # As where python3 runs the file, but for our own modules, which come first.
         sys.path.insert(1, os.path.dirname(path))
+        if kind == "vt-packet":
+            sys.path.insert(2 if prefer == "installed" else 1, os.path.join(statuses._OURS, _PACKET_MODULES))
         if not os.path.isfile(path):
             raise statuses.LoadError("the test file %s is not there" % path)
         module = files._import_file(path)
