@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Kills jobs of plans and drivers at random moments and looks at what is left.
+"""Kills jobs of plans, drivers and packet tests at random moments and looks at what is left.
 
 A run is a job of one or two such tests, under real Avocado or small_avocado.py, a phase of it with a random delay behind,
 a target among its processes, and a signal, all drawn from a seed and the run's number.
 
-    harness_soak.py [--seed N] [--runs N] [--from NUMBER]
+    harness_soak.py [--seed N] [--runs N] [--from NUMBER] [--kind KIND]
 """
 
 import argparse
@@ -29,6 +29,7 @@ KILL, TERM, INT = signal.SIGKILL, signal.SIGTERM, signal.SIGINT
 FILES = {
     "harness_plans.py": ("vt-plan", ("Killed.testStubborn", "Killed.testBrief", "Killed.testThread")),
     "harness_drivers.py": ("vt-driver", ("Killed.test_pair", "Killed.test_child")),
+    "harness_packets.py": ("vt-packet", ("Killed.test_frames", "KilledVeth.test_frames", "KilledTap.test_frames")),
 }
 #: Longest delay behind each phase, in seconds.
 PHASES = {"start": 0.5, "supervisor": 0.05, "body": 0.1, "test": 0.3, "done": 0.05}
@@ -118,19 +119,37 @@ class Run:
         self.process.wait()
 
 
-def kinds():
-    """The tests of the harnesses that this build has."""
+def interfaces():
+    """The host's network interfaces; those of tests are in namespaces of their own."""
+    return set(os.listdir("/sys/class/net"))
+
+
+def namespaces():
+    """Network namespaces that a process is in or a file holds."""
+    found = set(os.listdir("/run/netns")) if os.path.isdir("/run/netns") else set()
+    for entry in pathlib.Path("/proc").iterdir():
+        try:
+            found.add(os.readlink(entry / "ns/net"))
+        except OSError:
+            continue
+    return found
+
+
+def kinds(only=None):
+    """The tests of the harnesses that this build has, of one kind or of all."""
     packages = BUILD / "lib/avocado-runner-vt/python"
-    there = {kind for kind, package in (("vt-plan", "flumotion"), ("vt-driver", "testplan")) if (packages / package).exists()}
+    there = {kind for kind, package in (("vt-plan", "flumotion"), ("vt-driver", "testplan"), ("vt-packet", "_packet")) if (packages / package).exists()}
     return [
-        (kind, f"{HERE / name}:{test}") for name, (kind, tests) in FILES.items() if kind in there for test in tests
+        (kind, f"{HERE / name}:{test}") for name, (kind, tests) in FILES.items() if kind in there and only in (None, kind)
+        for test in tests
     ]
 
 
-def one(site, number, seed):
+def one(site, number, seed, kind=None):
     """A run from its start to the verdict: a dictionary for the report, with the complaints in it."""
     rng = random.Random(f"{seed}-{number}")
-    tests = rng.sample(kinds(), rng.choice((1, 2)))
+    tests = rng.sample(kinds(kind), rng.choice((1, 2)))
+    before = interfaces(), namespaces()
     phase = rng.choice(list(PHASES))
     target, number_of_signal = rng.choice(TARGETS), rng.choice((KILL, KILL, TERM, INT))
     run = Run(site, number, tests, small=rng.random() < 0.8)
@@ -148,6 +167,10 @@ def one(site, number, seed):
     if reaped.returncode != 0:
         complaints.append(f"reap: {reaped.stdout}{reaped.stderr}")
     complaints += [f"runtime: {path}" for path in site.leftovers()]
+    complaints += [f"interface: {name}" for name in interfaces() - before[0]]
+    if kind == "vt-packet":  # others' processes may come and go in theirs
+        _, left = await_gone(lambda: namespaces() - before[1])
+        complaints += [f"namespace: {name}" for name in left]
     run.output.close()
     return {
         "number": number, "tests": [test for _, test in tests], "phase": phase if reached else "over", "target": target,
@@ -155,26 +178,27 @@ def one(site, number, seed):
     }
 
 
-def campaign(seed, runs, first=1):
+def campaign(seed, runs, first=1, kind=None):
     """So many runs; their results."""
     site = Site()
     try:
         for number in range(first, first + runs):
-            yield one(site, number, seed)
+            yield one(site, number, seed, kind)
     finally:
         site.remove()
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Kills jobs of plans and drivers at random moments.")
+    parser = argparse.ArgumentParser(description="Kills jobs of plans, drivers and packet tests at random moments.")
     parser.add_argument("--seed", default=str(random.SystemRandom().randrange(10**6)))
     parser.add_argument("--runs", type=int, default=300, metavar="N")
     parser.add_argument("--from", type=int, default=1, dest="first", metavar="NUMBER")
+    parser.add_argument("--kind", choices=sorted({kind for kind, _ in FILES.values()}), help="only tests of that kind")
     arguments = parser.parse_args()
     print(f"seed {arguments.seed}", flush=True)
     signal.signal(INT, signal.default_int_handler)
     results = []
-    for result in campaign(arguments.seed, arguments.runs, arguments.first):
+    for result in campaign(arguments.seed, arguments.runs, arguments.first, arguments.kind):
         results.append(result)
         if result["complaints"]:
             print(json.dumps(result), flush=True)
