@@ -20,7 +20,7 @@ from jobs import BUILD, ROOT, VENV, Site, command_line
 RUNNER = BUILD / "bin/avocado-runner-vt"
 OURS = BUILD / "lib/avocado-runner-vt/python"
 # Quick ones, of every style: unittest, script, with and without a machine, bash, a format of its own.
-SAMPLE = """056 057 065 096 132 139 152 165 194 202 203 208 209 216 224 228 234 236 238 240 248 254 255 256
+SAMPLE = """056 057 065 096 132 139 152 165 202 203 208 209 216 224 228 234 236 238 240 248 254 255 256 262
     migration-permissions""".split()
 TIMEOUT = 600
 
