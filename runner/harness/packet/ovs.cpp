@@ -391,6 +391,7 @@ std::string OvsSwitch::trace(unsigned pg_index, const Frame& frame) {
 void OvsSwitch::set_access_vlan(unsigned pg_index, unsigned tag) {
     configure(Json::array({update_port_operation(
         impl_->port(pg_index).row, Json{{"tag", tag}, {"vlan_mode", "access"}, {"trunks", ovsdb_set({})}})}));
+    settle();
 }
 
 void OvsSwitch::set_trunk_vlans(unsigned pg_index, const std::vector<unsigned>& vlans) {
@@ -398,6 +399,7 @@ void OvsSwitch::set_trunk_vlans(unsigned pg_index, const std::vector<unsigned>& 
         impl_->port(pg_index).row, Json{{"tag", ovsdb_set({})},
                                         {"vlan_mode", "trunk"},
                                         {"trunks", ovsdb_set({vlans.begin(), vlans.end()})}})}));
+    settle();
 }
 
 void OvsSwitch::set_flows(const std::string& flows, bool replace) {
@@ -410,6 +412,13 @@ void OvsSwitch::set_flows(const std::string& flows, bool replace) {
         process::check(tool, impl_->soon());
         return 0;
     });
+    settle();
+}
+
+void OvsSwitch::settle() {
+    // Flows of the datapath that were made by older rules go on until the switch looks at them again; now it
+    // has to.
+    cli("revalidator/purge", impl_->soon());
 }
 
 Json OvsSwitch::configure(const Json& operations) {

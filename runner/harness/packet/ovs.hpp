@@ -87,6 +87,8 @@ class OvsSwitch : public Adapter {
     std::filesystem::path control_socket() const;
 
   private:
+    void settle();
+
     struct Impl;
     std::unique_ptr<Impl> impl_;
 };
