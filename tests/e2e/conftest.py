@@ -13,6 +13,7 @@ import select
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -185,7 +186,7 @@ def clean_environment(tmp_path, venv, protocol_runner):
     """An environment of its own: HOME, runtime directory, PATH with the protocol's test program as the runner."""
     home = tmp_path / "home"
     bin_dir = tmp_path / "bin"
-    for directory in (home / ".config/avocado", bin_dir, tmp_path / "tmp"):
+    for directory in (home / ".config/avocado", bin_dir):
         directory.mkdir(parents=True)
     for name in ("avocado-runner-vt", "avocado-runner-avocado-vt"):
         (bin_dir / name).symlink_to(protocol_runner)
@@ -196,13 +197,15 @@ def clean_environment(tmp_path, venv, protocol_runner):
         "[sysinfo.collect]\nenabled = False\n"
         + NO_JOB_LOCK
     )
-    return {
-        "HOME": str(home),
-        "TMPDIR": str(tmp_path / "tmp"),
-        "PATH": f"{bin_dir}:{venv}/bin:/usr/bin:/bin:/usr/sbin:/sbin",
-        "LANG": "C.UTF-8",
-        "AVOCADO_VT_RUNTIME_DIR": str(tmp_path / "run"),
-    }
+    # Avocado's sockets lie in it, whose names may have 108 bytes.
+    with tempfile.TemporaryDirectory(prefix="vt-") as short:
+        yield {
+            "HOME": str(home),
+            "TMPDIR": short,
+            "PATH": f"{bin_dir}:{venv}/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+            "LANG": "C.UTF-8",
+            "AVOCADO_VT_RUNTIME_DIR": str(tmp_path / "run"),
+        }
 
 
 def pids_with(text):
