@@ -182,7 +182,7 @@ def test_a_person_gets_into_the_machine_of_a_paused_test(vm_site, terminal):
     pids = job.told("logs_in_twice", 120)
     job.press("Z")
     job.shows("Ctrl+C ends it")
-    assert state(pids["body"]) == "T"
+    wait_until("the body's stop", lambda: state(pids["body"]) == "T")
     assert state(pids["qemu"]) != "T"
     port = int(re.search(r"ssh -p (\d+) .*root@127.0.0.1", job.text).group(1))
     with socket.create_connection(("127.0.0.1", port), 30) as shell:
