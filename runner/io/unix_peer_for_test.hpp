@@ -84,7 +84,8 @@ class UnixPeer {
                 const std::string said = answer_(std::exchange(line, {}));
                 const std::lock_guard lock(mutex_);
                 try {
-                    send_all(client_.get(), said, Deadline::after(Seconds{10}));
+                    // As long as a test may wait: answers of many megabytes take their time.
+                    send_all(client_.get(), said, Deadline::after(Seconds{300}));
                 } catch (const Error&) {
                     // The test may have closed already.
                 }
