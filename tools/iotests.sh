@@ -21,16 +21,15 @@ command -v apt-get >/dev/null && command -v dpkg-source >/dev/null || unavailabl
 
 apt=$dir/.apt
 mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/parts"
-for archive in debian debian-security; do
-    of=$suite
-    [ $archive = debian ] || of=$suite-security
-    printf 'Types: deb-src\nURIs: http://deb.debian.org/%s\nSuites: %s\nComponents: main\n' $archive "$of"
-    printf 'Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n\n'
-done > "$apt/list.sources"
+# The archives that this machine has its packages from, asked for their sources.
+here=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' 'Component: main' | sort -u |
+    sed -n "s/^\([^ ]*\) $here\(-security\)\{0,1\}\$/deb-src \1 $suite\2 main/p" > "$apt/sources.list"
+[ -s "$apt/sources.list" ] || unavailable "apt has no archive of $here, so that none can be asked for sources"
 cat > "$apt/apt.conf" <<EOF
 Dir::State::Lists "$apt/lists";
 Dir::Cache "$apt/cache";
-Dir::Etc::SourceList "$apt/list.sources";
+Dir::Etc::SourceList "$apt/sources.list";
 Dir::Etc::SourceParts "$apt/parts";
 EOF
 export APT_CONFIG="$apt/apt.conf"
