@@ -6,7 +6,7 @@ import socket
 import unittest
 from types import SimpleNamespace
 
-from scapy.layers.inet import ICMP, IP, TCP, UDP, IPerror
+from scapy.layers.inet import ICMP, IP, TCP, UDP, IPerror, IPOption
 from scapy.layers.inet6 import ICMPv6DestUnreach, ICMPv6EchoRequest, ICMPv6ND_RA, IPv6
 from scapy.layers.l2 import ARP, Ether
 from scapy.layers.vxlan import VXLAN
@@ -137,6 +137,24 @@ class Packets(unittest.TestCase):
         self.assertEqual(bytes(util.reassemble4_ether(list(reversed(fragments)))), bytes(packet))
         self.assertEqual(bytes(util.reassemble4(fragments)), bytes(packet[IP]))
         self.assertEqual(util.fragment_rfc791(packet, 2000), [packet])
+
+    def test_options_of_ipv4_that_every_fragment_repeats(self):
+        alert, route = b"\x94\x04\x00\x00", b"\x07\x07\x04\x00\x00\x00\x00"  # the first is copied (RFC 791, 3.1)
+        network = IP(src="10.0.0.1", dst="10.0.0.2", id=7, options=[IPOption(alert), IPOption(route)])
+        packet = built(ETHER / network / UDP() / Raw(b"x" * 1000))
+        fragments = util.fragment_rfc791(packet, 400)
+        self.assertTrue(all(len(one) <= 400 for one in fragments))
+        self.assertEqual([bytes(one[IP])[20 : one[IP].ihl * 4] for one in fragments],
+                         [alert + route + b"\x00"] + [alert] * (len(fragments) - 1))
+        data = b"".join(bytes(one[IP])[one[IP].ihl * 4 : one[IP].len] for one in fragments)
+        self.assertEqual(data, bytes(packet[IP])[packet[IP].ihl * 4 :])
+        self.assertEqual([one[IP].frag * 8 for one in fragments][1], fragments[0][IP].len - fragments[0][IP].ihl * 4)
+        for one in fragments:
+            again = one[IP].copy()
+            del again.chksum
+            self.assertEqual(built(again).chksum, one[IP].chksum)
+        with self.assertRaisesRegex(Exception, "has length 9"):
+            util._copied_options(b"\x94\x09\x00\x00")
 
     def test_fragments_of_ipv6(self):
         packet = built(ETHER / NETWORK6 / UDP() / Raw(b"x" * 1000))

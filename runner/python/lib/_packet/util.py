@@ -214,33 +214,47 @@ def _rebuilt(packet):
     return packet.__class__(bytes(packet))
 
 
+def _copied_options(options):
+    """Of an IPv4 header's options those that every fragment repeats (their first bit is set), filled up to words."""
+    kept = b""
+    while options and options[0] != 0:
+        length = 1 if options[0] == 1 else options[1] if len(options) > 1 else 0
+        if not 1 <= length <= len(options) or (length == 1 and options[0] != 1):
+            raise Exception("IP option %d has length %d, with %d bytes left" % (options[0], length, len(options)))
+        if options[0] & 0x80:
+            kept += options[:length]
+        options = options[length:]
+    return kept + bytes(-len(kept) % 4)
+
+
 def fragment_rfc791(packet, fragsize, _logger=None):
     """Cuts an IPv4 packet into fragments of at most `fragsize` bytes each, headers included (RFC 791)."""
     from scapy.layers.inet import IP
 
     packet = _rebuilt(packet)
-    if packet[IP].options:
-        raise Exception("fragmenting a packet with IP options is not implemented")
     if len(packet) <= fragsize:
         return [packet]
     network = packet[IP]
     before = len(packet) - len(network)
-    header = network.ihl * 4
     raw = bytes(packet)
-    headers, data = raw[: before + header], raw[before + header : before + network.len]
-    step = (fragsize - before - header) // 8 * 8
-    if step <= 0:
-        raise Exception("a fragment of %d bytes has no place for data" % fragsize)
+    below, first = raw[:before], raw[before : before + network.ihl * 4]
+    later = first[:20] + _copied_options(first[20:])
+    data = raw[before + len(first) : before + network.len]
     fragments = []
-    for offset in range(0, len(data), step):
+    offset = 0
+    while offset < len(data):
+        header = later if offset else first
+        step = (fragsize - before - len(header)) // 8 * 8
+        if step <= 0:
+            raise Exception("a fragment of %d bytes has no place for data" % fragsize)
         piece = data[offset : offset + step]
-        one = packet.__class__(headers + piece)
-        last = offset + step >= len(data)
-        one[IP].flags = network.flags if last else "MF"
+        one = packet.__class__(below + bytes([0x40 | len(header) // 4]) + header[1:] + piece)
+        one[IP].flags = network.flags if offset + step >= len(data) else "MF"
         one[IP].frag = network.frag + offset // 8
-        one[IP].len = header + len(piece)
+        one[IP].len = len(header) + len(piece)
         del one[IP].chksum
         fragments.append(_rebuilt(one))
+        offset += step
     return fragments
 
 
