@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "runner/net/address_watch.hpp"
 
+#include "runner/io/io_loop.hpp"
 #include "runner/net/bridge.hpp"
+#include "runner/net/network_namespace.hpp"
 #include "runner/net/tap.hpp"
 #include "runner/support/error.hpp"
 
 #include <cerrno>
-#include <cstdio>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include <doctest/doctest.h>
 #include <net/if.h>
 #include <poll.h>
-#include <sched.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 namespace vt {
@@ -83,40 +84,31 @@ TEST_CASE("frames that are cut anywhere tell nothing and harm nobody") {
 }
 
 TEST_CASE("a tap with two queues is there while it is open, and what passes it is seen") {
-    const pid_t child = ::fork();
-    if (child == 0) {
-        int code = 1;
-        if (::unshare(CLONE_NEWNET) != 0) {
-            ::_exit(77);
-        }
-        try {
-            auto tap = make_tap("vt-test", 2);
-            bring_up("vt-test");
-            IoLoop loop;
-            const AddressWatch watch(loop, "vt-test", guest);
-            Bytes frame(10, 0);  // the header that virtio puts before each
-            append(frame, arp_reply(guest_bytes(), {10, 0, 0, 7}));
-            if (::write(tap.queues.at(1).get(), frame.data(), frame.size()) < 0) {
-                throw SystemError("write to the tap", errno);
-            }
-            for (int i = 0; i < 3000 && !watch.address(); ++i) {
-                ::poll(nullptr, 0, 20);
-            }
-            const bool seen = watch.address() == "10.0.0.7";
-            tap.queues.clear();
-            code = seen && ::if_nametoindex("vt-test") == 0 ? 0 : 2;
-        } catch (const std::exception& error) {
-            std::fprintf(stderr, "in the namespace: %s\n", error.what());
-        }
-        ::_exit(code);
-    }
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
-        MESSAGE("a network namespace needs root; its tests are skipped");
+    if (const auto obstacle = NetworkNamespace::obstacle()) {
+        MESSAGE(*obstacle << "; what needs a tap is skipped");
         return;
     }
-    CHECK(status == 0);
+    std::optional<std::string> seen;
+    unsigned left = 1;
+    NetworkNamespace().run_there([&] {
+        auto tap = make_tap("vt-test", 2);
+        bring_up("vt-test");
+        IoLoop loop;
+        const AddressWatch watch(loop, "vt-test", guest);
+        Bytes frame(10, 0);  // the header that virtio puts before each
+        append(frame, arp_reply(guest_bytes(), {10, 0, 0, 7}));
+        if (::write(tap.queues.at(1).get(), frame.data(), frame.size()) < 0) {
+            throw SystemError("write to the tap", errno);
+        }
+        for (int i = 0; i < 3000 && !watch.address(); ++i) {
+            ::poll(nullptr, 0, 20);
+        }
+        seen = watch.address();
+        tap.queues.clear();
+        left = ::if_nametoindex("vt-test");
+    });
+    CHECK(seen == "10.0.0.7");
+    CHECK(left == 0);
 }
 
 }  // namespace vt
