@@ -20,7 +20,7 @@ namespace {
 bool is_secret(std::string_view key) {
     return key.find("password") != std::string_view::npos || key.find("passwd") != std::string_view::npos ||
            key.find("_pwd") != std::string_view::npos || key.find("secret") != std::string_view::npos ||
-           key.find("cdkey") != std::string_view::npos;
+           key.find("cdkey") != std::string_view::npos || key.find("ceph_key") != std::string_view::npos;
 }
 
 void log_params(const Params& params) {

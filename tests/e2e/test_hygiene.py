@@ -54,6 +54,7 @@ def test_extra_parameters_are_on_no_command_line_and_in_no_file_of_ours(site, tm
     told = site.root / "leads.json"
     told.unlink(missing_ok=True)
     words = ["run", "--vt-type", "qemu", "--vt-extra-params", f"until={go}", "--vt-extra-params", f"password_x={SECRET}"]
+    words += ["--vt-extra-params", f"ceph_key_image1={SECRET}"]
     job = site.start(*words, "--", "deps.leads")
     try:
         wait_until("the test holds", told.exists, 60)
@@ -74,7 +75,8 @@ def test_extra_parameters_are_on_no_command_line_and_in_no_file_of_ours(site, tm
     written = [path for path in results.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]
     # Avocado keeps what its user typed, for `avocado replay` and in its own logs.
     assert all(path.relative_to(results).parts[0] in ("jobdata", "job.log", "full.log") for path in written), written
-    assert "password_x = (not shown)" in next(results.glob("test-results/1-*/debug.log")).read_text()
+    log = next(results.glob("test-results/1-*/debug.log")).read_text()
+    assert "password_x = (not shown)" in log and "ceph_key_image1 = (not shown)" in log
 
 
 def test_a_killed_job_leaves_no_parameters(site, tmp_path):
