@@ -153,7 +153,7 @@ TEST_CASE("a VM of a job has the same MACs from test to test, another VM others"
     });
 }
 
-TEST_CASE("a macvtap is made and removed, a network without a bridge becomes user networking") {
+TEST_CASE("a macvtap is made and removed") {
     in_namespace([] {
         ip({"link", "add", "up0", "type", "bridge"});
         ip({"link", "set", "up0", "up"});
@@ -161,8 +161,10 @@ TEST_CASE("a macvtap is made and removed, a network without a bridge becomes use
         try {
             ip({"link", "add", "link", "up0", "name", "probe", "type", "macvtap"});
             ip({"link", "del", "probe"});
-        } catch (const Error&) {
-            return;  // a kernel without macvtap
+        } catch (const Error& error) {
+            std::fprintf(stderr, "this kernel makes no macvtap, so that its test is skipped: %s\n",
+                         error.what());
+            return;
         }
         const auto vm = make_vm("vm1", with_nic("macvtap", "up0"), job.context());
         vm->create();
@@ -171,10 +173,16 @@ TEST_CASE("a macvtap is made and removed, a network without a bridge becomes use
         const auto name = vm->command_line().find("fds=") != std::string::npos;
         require(name, "several queues: " + vm->command_line());
         vm->destroy(false);
-        const auto other = make_vm("vm1", with_nic("network", "nowhere"), job.context());
-        other->create();
-        require(other->get_address() == "127.0.0.1", "user networking instead");
-        other->destroy(false);
+    });
+}
+
+TEST_CASE("a network without a bridge becomes user networking") {
+    in_namespace([] {
+        const JobForTest job;
+        const auto vm = make_vm("vm1", with_nic("network", "nowhere"), job.context());
+        vm->create();
+        require(vm->get_address() == "127.0.0.1", "user networking instead");
+        vm->destroy(false);
     });
 }
 
