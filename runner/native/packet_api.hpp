@@ -108,6 +108,9 @@ class PacketBed {
     void set_access_vlan(unsigned pg_index, unsigned vlan);
     void set_trunk_vlans(unsigned pg_index, const std::vector<unsigned>& vlans);
 
+    /// Throws TestError with the reason if the daemon has ended; asked after each test, too.
+    void verify_alive();
+
   private:
     struct Impl;
     std::unique_ptr<Impl> impl_;
@@ -124,6 +127,7 @@ class PacketBed {
     VT_TEST(test_name, params_name, vt_packet_env) {                                 \
         ::vt::api::PacketBed bed_name(test_name, params_name);                       \
         vt_packet_test_run(test_name, params_name, bed_name);                        \
+        bed_name.verify_alive();                                                     \
     }                                                                                \
     static void vt_packet_test_run([[maybe_unused]] ::vt::api::Test& test_name,      \
                                    [[maybe_unused]] ::vt::Params& params_name,       \

@@ -232,4 +232,11 @@ void PacketBed::set_trunk_vlans(unsigned pg_index, const std::vector<unsigned>& 
     });
 }
 
+void PacketBed::verify_alive() {
+    checked([&] {
+        impl_->bed.check();
+        return 0;
+    });
+}
+
 }  // namespace vt::api

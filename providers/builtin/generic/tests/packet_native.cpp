@@ -68,13 +68,15 @@ void access_list_and_nat(vt::api::Test& test, vt::api::PacketBed& bed) {
 
 VT_PACKET_TEST(test, params, bed) {
     bed.create_pg_interfaces(3);
+    const auto packets = static_cast<std::size_t>(params.get_numeric("packets", 1000));
     learning(bed);
     vlans(test, bed);
-    mixed_sizes(bed, static_cast<std::size_t>(params.get_numeric("packets", 1000)));
+    mixed_sizes(bed, packets);
     access_list_and_nat(test, bed);
     if (params.get_boolean("crash")) {
         bed.pg_enable_capture();
         bed.signal(SIGSEGV);
-        bed.get_capture(2, 1, vt::Seconds(30));
+        bed.get_capture(2, 2 * packets,
+                        vt::Seconds(30));  // a few may still be on their way, flooded; not so many
     }
 }
