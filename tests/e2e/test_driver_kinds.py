@@ -142,7 +142,7 @@ def runs(pid):
     """True for a process that is there and is no zombie."""
     try:
         return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
-    except FileNotFoundError:
+    except OSError:
         return False
 
 

@@ -15,6 +15,7 @@ import time
 import pytest
 
 from conftest import NO_JOB_LOCK, parts_of, pids_with
+from jobs import command_line
 
 # Every mistake that hangs a job or spoils others' results, by what the body does: the status it has to end in.
 MISTAKES = {
@@ -213,7 +214,7 @@ def supervisor_of(job):
     """The runner that Avocado started."""
     pid = job.process.pid
     for child in open(f"/proc/{pid}/task/{pid}/children", encoding="ascii").read().split():
-        if b"task-run" in pathlib.Path(f"/proc/{child}/cmdline").read_bytes():
+        if "task-run" in command_line(child):
             return int(child)
     raise AssertionError("no runner is there")
 
@@ -235,7 +236,7 @@ def test_a_killed_runner_does_not_hang_the_job(start_job, nothing_survives, vict
     if "body" not in victims and "sweeper" in victims:
         # It has gone with the supervisor; what it has started nobody is left to find.
         for pid in pids_with(nothing_survives):
-            if b"sleep" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes():
+            if "sleep" in command_line(pid):
                 os.kill(pid, signal.SIGKILL)
     assert job.wait(60) == 1
     results = json.loads((job.directory() / "results.json").read_text())

@@ -10,6 +10,7 @@ import threading
 import pytest
 
 from git_places import GitServer, Gpg, place, repo  # noqa: F401 (fixtures among them)
+from jobs import command_line
 
 
 @pytest.fixture(name="gpg", scope="module")
@@ -395,14 +396,12 @@ def test_a_password_is_seen_by_the_server_alone(place):
             place.command(), env=place.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
         )
         assert Locked.asked.wait(20)
-        shown = b"".join(
-            path.read_bytes() for path in pathlib.Path("/proc").glob("[0-9]*/cmdline") if path.exists()
-        )
+        shown = "".join(command_line(path.name) for path in pathlib.Path("/proc").glob("[0-9]*"))
         Locked.looked.set()
         output = process.communicate(timeout=30)[0]
         server.shutdown()
     assert process.returncode == 1
-    assert b"geheim99" not in shown and "geheim99" not in output
+    assert "geheim99" not in shown and "geheim99" not in output
     assert f"http://127.0.0.1:{server.server_port}/t.git" in output and "wants to know who asks" in output
     assert any(Locked.sent)
 
