@@ -117,13 +117,26 @@ std::optional<MachineInfo> Capabilities::machine(std::string_view name) const {
         if (own != name && (name.empty() || field(line, 0) != name)) {
             continue;
         }
-        MachineInfo info{std::string(own), std::string(field(line, 0)), 0, field(line, 2) == "yes",
-                         std::string(field(line, 3))};
+        MachineInfo info{std::string(own),        std::string(field(line, 0)), 0,
+                         field(line, 2) == "yes", std::string(field(line, 3)), field(line, 4) == "default"};
         const auto cpus = field(line, 1);
         std::from_chars(cpus.data(), cpus.data() + cpus.size(), info.max_cpus);
         return info;
     }
     return std::nullopt;
+}
+
+std::optional<MachineInfo> Capabilities::default_machine() const {
+    for (const auto& name : names("machine")) {
+        if (auto info = machine(name); info && info->is_default) {
+            return info;
+        }
+    }
+    return std::nullopt;
+}
+
+bool Capabilities::has_accelerator(std::string_view name) const {
+    return answers_->line("accelerator", name) != nullptr;
 }
 
 bool Capabilities::has_cpu_model(std::string_view name) const {

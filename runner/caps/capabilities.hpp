@@ -41,6 +41,7 @@ struct MachineInfo {
     std::int64_t max_cpus = 0;
     bool hotpluggable_cpus = false;
     std::string default_cpu;  ///< QOM type name, or empty
+    bool is_default = false;  ///< what a command line without -machine gets
 };
 
 /// The answers of one binary; immutable, cheap to copy, safe from several threads.
@@ -68,6 +69,11 @@ class Capabilities {
     bool has_machine(std::string_view name) const { return machine(name).has_value(); }
     /// By name or alias.
     std::optional<MachineInfo> machine(std::string_view name) const;
+    /// The one of a command line without `-machine`; some architectures have none.
+    std::optional<MachineInfo> default_machine() const;
+    /// "tcg", "kvm", "qtest", …: built in or a module that is there, whether or not this host can run it. The
+    /// list of `-accel help` leaves qtest out.
+    bool has_accelerator(std::string_view name) const;
     bool has_cpu_model(std::string_view name) const;
 
     /// Whether a user may add this device.
@@ -99,8 +105,8 @@ class Capabilities {
     bool has_option(std::string_view option) const;
     bool option_parameter(std::string_view option, std::string_view parameter) const;
 
-    /// All names of one sort, sorted: "machine", "cpu", "device", "object", "block", "netdev", "chardev",
-    /// "command", "event", "option".
+    /// All names of one sort, sorted: "machine", "accelerator", "cpu", "device", "object", "block", "netdev",
+    /// "chardev", "command", "event", "option".
     std::vector<std::string> names(std::string_view sort) const;
 
   private:

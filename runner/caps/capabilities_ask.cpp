@@ -214,10 +214,11 @@ std::string small_things(Bare& qemu) {
         fmt::format("version\t{}.{}.{} {}\n", number.at("major").get<int>(), number.at("minor").get<int>(),
                     number.at("micro").get<int>(), clean(version.value("package", "")));
     for (const auto& machine : qemu.ask("query-machines")) {
-        text += fmt::format("machine\t{}\t{}\t{}\t{}\t{}\n", word(machine.at("name")),
+        text += fmt::format("machine\t{}\t{}\t{}\t{}\t{}\t{}\n", word(machine.at("name")),
                             clean(machine.value("alias", "")), machine.value("cpu-max", 0),
                             machine.value("hotpluggable-cpus", false) ? "yes" : "no",
-                            clean(machine.value("default-cpu-type", "")));
+                            clean(machine.value("default-cpu-type", "")),
+                            machine.value("is-default", false) ? "default" : "");
     }
     for (const auto& cpu : qemu.ask("query-cpu-definitions")) {
         text += fmt::format("cpu\t{}\n", word(cpu.at("name")));
@@ -278,6 +279,18 @@ std::set<std::string> implementers(Bare& qemu, const char* interface) {
     return names;
 }
 
+/// Their types are named "tcg-accel"; the parent of all is listed among them.
+std::string accelerators(Bare& qemu) {
+    constexpr std::string_view ending = "-accel";
+    std::string text;
+    for (const auto& type : implementers(qemu, "accel")) {
+        if (type.ends_with(ending)) {
+            text += fmt::format("accelerator\t{}\n", word(type.substr(0, type.size() - ending.size())));
+        }
+    }
+    return text;
+}
+
 }  // namespace
 
 std::string Capabilities::ask(const fs::path& qemu, const fs::path& scratch, const Deadline& deadline) {
@@ -287,6 +300,7 @@ std::string Capabilities::ask(const fs::path& qemu, const fs::path& scratch, con
     try {
         std::string text = fmt::format("{}\n", caps_format::first_line);
         text += small_things(*bare);
+        text += accelerators(*bare);
         const auto schema_json = bare->ask("query-qmp-schema");
         const Schema schema(schema_json);
         text += schema.commands();

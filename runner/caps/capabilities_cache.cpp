@@ -11,6 +11,7 @@
 #include "runner/support/strings.hpp"
 
 #include <array>
+#include <cstdlib>
 
 #include <fmt/core.h>
 #include <sys/stat.h>
@@ -30,9 +31,13 @@ std::string stat_text(const fs::path& path) {
                        info.st_mtim.tv_nsec, info.st_ctim.tv_sec, info.st_ctim.tv_nsec);
 }
 
-/// Devices come and go with QEMU's modules, too; a package that brings one touches their directory.
+/// Devices come and go with QEMU's modules, too; a package that brings one touches their directory. QEMU
+/// looks into $QEMU_MODULE_DIR first.
 std::string modules_text() {
     std::string text;
+    if (const char* own = std::getenv("QEMU_MODULE_DIR"); own != nullptr && own[0] != '\0') {
+        text += fmt::format(" {}={}", own, stat_text(own));
+    }
     for (const char* dir : {"/usr/lib/x86_64-linux-gnu/qemu", "/usr/lib/aarch64-linux-gnu/qemu",
                             "/usr/lib64/qemu-kvm", "/usr/lib64/qemu", "/usr/lib/qemu"}) {
         std::error_code error;

@@ -8,7 +8,7 @@
 namespace vt::caps_format {
 
 /// Its number grows with every change of what is asked or how it is written.
-inline constexpr std::string_view first_line = "qemu-capabilities 1";
+inline constexpr std::string_view first_line = "qemu-capabilities 2";
 /// A file that was cut short lacks it.
 inline constexpr std::string_view last_line = "end\tend\n";
 

@@ -15,10 +15,11 @@ namespace vt {
 namespace {
 
 const char* small =
-    "qemu-capabilities 1\n"
+    "qemu-capabilities 2\n"
     "version\t9.9.9 (test)\n"
-    "machine\tpc-i440fx-9.9\tpc\t255\tyes\tqemu64-x86_64-cpu\n"
-    "machine\tnone\t\t1\tno\t\n"
+    "machine\tpc-i440fx-9.9\tpc\t255\tyes\tqemu64-x86_64-cpu\tdefault\n"
+    "machine\tnone\t\t1\tno\t\t\n"
+    "accelerator\tqtest\n"
     "cpu\tmax\n"
     "device\tvirtio-blk-pci\tPCI\tpcie\tdrive:str num-queues:uint16\n"
     "device\tvmcoreinfo\t\t\tloc:str\n"
@@ -48,6 +49,9 @@ TEST_CASE("what a file of capabilities says") {
     CHECK(caps.machine("pc")->max_cpus == 255);
     CHECK(!caps.has_machine("q35"));
     CHECK(!caps.has_machine(""));
+    CHECK(caps.default_machine()->alias == "pc");
+    CHECK(caps.has_accelerator("qtest"));
+    CHECK(!caps.has_accelerator("kvm"));
     CHECK(caps.has_cpu_model("max"));
     CHECK(caps.has_device("virtio-blk-pci"));
     CHECK(caps.is_pcie("virtio-blk-pci"));
@@ -116,6 +120,8 @@ TEST_CASE("the installed QEMU, asked once, then read in no time") {
     const auto first = Capabilities::of("qemu-system-x86_64", dir.path());
     CHECK(first.has_machine("pc"));
     CHECK(first.has_machine("q35"));
+    CHECK(first.default_machine()->alias == "pc");
+    CHECK(first.has_accelerator("tcg"));
     CHECK(first.has_device("virtio-blk-pci"));
     CHECK(!first.has_device("i440FX"));  // no user may add it
     CHECK(first.device_bus("usb-tablet") == "usb-bus");
@@ -143,7 +149,7 @@ TEST_CASE("the installed QEMU, asked once, then read in no time") {
     // A damaged cache is asked for anew.
     for (const auto& entry : std::filesystem::directory_iterator(dir.path())) {
         if (entry.path().extension() == ".caps") {
-            write_file_atomically(entry.path(), "qemu-capabilities 1\n");
+            write_file_atomically(entry.path(), "qemu-capabilities 2\n");
         }
     }
     CHECK(Capabilities::of("qemu-system-x86_64", dir.path()).has_machine("pc"));

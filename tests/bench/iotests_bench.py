@@ -83,7 +83,11 @@ def main():
     if not (arguments.source / "iotests.py").exists():
         print(f"there are no block tests in {arguments.source}; tools/iotests.sh fetches them")
         return
-    has_qtest = "qtest" in subprocess.run(["qemu-system-x86_64", "-accel", "help"], capture_output=True, text=True).stdout
+    # The list of "-accel help" leaves it out.
+    has_qtest = subprocess.run(
+        ["qemu-system-x86_64", "-accel", "qtest", "-machine", "none", "-display", "none", "-monitor", "stdio"],
+        input="quit\n", capture_output=True, text=True,
+    ).returncode == 0
     with tempfile.TemporaryDirectory(prefix="vt-bench-") as place:
         directory = pathlib.Path(place)
         bench_import(arguments.source, directory, arguments.runs)

@@ -146,6 +146,23 @@ def test_words_of_check(folder):
         assert (done.returncode, complaint in done.stderr) == (2, True), done.stderr
 
 
+def has_qtest():
+    """Asked of QEMU by a start: the list of "-accel help" leaves this one out."""
+    words = ["qemu-system-x86_64", "-accel", "qtest", "-machine", "none", "-display", "none", "-monitor", "stdio"]
+    return subprocess.run(words, input="quit\n", capture_output=True, text=True, timeout=60).returncode == 0
+
+
+def test_what_drives_the_clock_needs_qtest(folder):
+    """With a QEMU that has the accelerator it runs; else it is not run, and says why."""
+    folder.script("clock", "vm = iotests.VM()\nvm.launch()\nprint(vm.qtest('clock_step 1').split()[0])\nvm.shutdown()\n", "OK\n")
+    folder.script("still", "vm = iotests.VM()\nvm.launch()\nprint(vm.qmp('query-status')['return']['status'])\nvm.shutdown()\n",
+                  "running\n")
+    done = folder.run("clock", "still")
+    lacking = ("not run", 'this QEMU has no qtest accelerator, which "clock_step" needs')
+    assert verdicts(done.stdout) == {"clock": ("pass", "") if has_qtest() else lacking, "still": ("pass", "")}, done.stdout
+    assert ("(it has no qtest accelerator" in done.stdout) != has_qtest()
+
+
 def test_what_is_left_running_is_named_and_ends(folder):
     mark = f"left-{os.getpid()}"
     folder.script("vm", f"vm = iotests.VM()\nvm.add_args('-name', '{mark}')\nvm.launch()\n")

@@ -63,6 +63,14 @@ SCRIPTS = {
 }
 
 
+def name_of(pid):
+    """A process's name; None if it has just ended."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return None
+
+
 class Run:
     """One run under attack."""
 
@@ -98,7 +106,7 @@ class Run:
             victims = [self.process.pid]
         elif target == "all but the sweeper":
             victims = [pid for pid in self.processes() if "iotest" in command_line(pid) or "qemu" in command_line(pid)]
-            victims = [pid for pid in victims if pathlib.Path(f"/proc/{pid}/comm").read_text().strip() != "vt-sweeper"]
+            victims = [pid for pid in victims if name_of(pid) != "vt-sweeper"]
         else:
             victims = self.processes(target)[:1]
         for pid in victims:

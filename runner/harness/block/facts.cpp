@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "runner/caps/capabilities.hpp"
 #include "runner/harness/block/settings.hpp"
 #include "runner/process/process.hpp"
 #include "runner/support/file.hpp"
@@ -17,7 +18,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr int format_version = 2;  ///< of the cached file
+constexpr int format_version = 3;  ///< of the cached file
 constexpr Seconds patience{60};
 
 /// What tells one build of a program from another without reading it.
@@ -42,23 +43,6 @@ std::string answer(const fs::path& program, const std::vector<std::string>& argu
     return completed.out;
 }
 
-std::string default_machine_in(const std::string& help) {
-    std::string name;
-    const auto lines = split(help, '\n');
-    for (const auto& line : lines) {
-        if (line.ends_with(" (default)")) {
-            name = line.substr(0, line.find(' '));
-        }
-    }
-    const auto alias = fmt::format(" (alias of {})", name);
-    for (const auto& line : lines) {
-        if (!name.empty() && line.ends_with(alias)) {
-            return line.substr(0, line.find(' '));
-        }
-    }
-    return name;
-}
-
 std::vector<std::string> image_formats_in(const std::string& help) {
     constexpr std::string_view heading = "Supported formats:";
     for (const auto& line : split(help, '\n')) {
@@ -69,18 +53,19 @@ std::vector<std::string> image_formats_in(const std::string& help) {
     return {};
 }
 
-bool has_qtest(const std::string& help) {
-    const auto words = split_words(help);
-    return std::find(words.begin(), words.end(), "qtest") != words.end();
-}
-
+/// QMP does not tell which formats a build may only read.
 Json ask(const Programs& programs) {
     return {{"version", format_version},
-            {"qtest", has_qtest(answer(programs.qemu, {"-accel", "help"}))},
-            {"machine", default_machine_in(answer(programs.qemu, {"-machine", "help"}))},
-            {"devices", to_valid_utf8(answer(programs.qemu, {"-machine", "none", "-device", "help"}))},
             {"drive_formats", to_valid_utf8(answer(programs.qemu, {"-drive", "format=help"}))},
             {"image_formats", image_formats_in(answer(programs.qemu_img, {"--help"}))}};
+}
+
+Capabilities capabilities_of(const fs::path& qemu, const fs::path& cache_dir) {
+    try {
+        return Capabilities::of(qemu, cache_dir, patience);
+    } catch (const CapabilitiesError& error) {
+        throw SetupError(fmt::format("block tests need a QEMU that says what it can do: {}", error.what()));
+    }
 }
 
 std::optional<Json> cached(const fs::path& file) {
@@ -102,17 +87,23 @@ std::optional<Json> cached(const fs::path& file) {
 }  // namespace
 
 Facts Facts::of(const Programs& programs, const fs::path& cache_dir) {
+    const auto capabilities = capabilities_of(programs.qemu, cache_dir);
     Facts facts;
+    facts.qtest = capabilities.has_accelerator("qtest");
+    if (const auto machine = capabilities.default_machine()) {
+        facts.default_machine = machine->alias.empty() ? machine->name : machine->alias;
+    }
+    const auto devices = capabilities.names("device");
+    // A module that comes or goes changes the devices, and the file's name with them.
     facts.cache = cache_dir / fmt::format("iotests-{}.json", content_digest(identity(programs.qemu) + "\n" +
-                                                                            identity(programs.qemu_img)));
+                                                                            identity(programs.qemu_img) +
+                                                                            "\n" + join(devices, " ")));
     auto found = cached(facts.cache);
     if (!found) {
         found = ask(programs);
+        (*found)["devices"] = devices;
         write_file_atomically(facts.cache, found->dump(), 0600);
     }
-    facts.qtest = found->at("qtest");
-    facts.default_machine = found->at("machine");
-    facts.devices = found->at("devices");
     facts.drive_formats = found->at("drive_formats");
     facts.image_formats = found->at("image_formats").get<std::vector<std::string>>();
     return facts;

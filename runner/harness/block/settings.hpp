@@ -62,14 +62,14 @@ struct Settings {
     std::string cache() const { return cache_mode.value_or("writeback"); }
 };
 
-/// What the programs say of themselves; asked once and kept in the user's cache directory.
+/// What the programs say of themselves (QEMU by its capabilities); asked once and kept in the user's cache
+/// directory.
 struct Facts {
     bool qtest = false;                      ///< QEMU has the accelerator of that name
     std::string default_machine;             ///< its alias where it has one: "pc"
-    std::string devices;                     ///< the text of `-device help`
     std::string drive_formats;               ///< the text of `-drive format=help`
     std::vector<std::string> image_formats;  ///< of qemu-img
-    std::filesystem::path cache;             ///< a JSON file with all this, for the scripts' processes
+    std::filesystem::path cache;             ///< a JSON file with formats and devices, for the scripts
 
     /// Asks the programs, unless \p cache_dir has their answers. Throws SetupError.
     static Facts of(const Programs& programs, const std::filesystem::path& cache_dir);

@@ -79,10 +79,7 @@ class VM(qtest.QEMUQtestMachine):
             self._remove_if_exists(report)
 
     def _without_qtest(self, cmd):
-        self._lacking = "this QEMU has no qtest accelerator, which \"%s\" needs (\"%s -accel help\" shows those it has)" % (
-            cmd.split()[0] if cmd else "",
-            settings.qemu_prog,
-        )
+        self._lacking = 'this QEMU has no qtest accelerator, which "%s" needs' % (cmd.split()[0] if cmd else "")
         # The case ends here, and what it does at its end must not fail in its turn.
         self.shutdown(hard=True)
         without(self._lacking)

@@ -193,7 +193,7 @@ TEST_CASE("displays stay on loopback") {
 
 TEST_CASE("where the binary takes JSON: typed values; what cannot be typed is left to QEMU's parser") {
     const auto caps = Capabilities::parse(
-        "qemu-capabilities 1\n"
+        "qemu-capabilities 2\n"
         "device\tvirtio-blk-pci\tPCI\tpcie\tdrive:str serial:str bootindex:int32 num-queues:uint16 scsi:bool "
         "write-cache:OnOffAuto\n"
         "block\tfile\tdriver:enum node-name:string filename:string cache:object read-only:boolean\n"
@@ -227,7 +227,7 @@ TEST_CASE("where the binary takes JSON: typed values; what cannot be typed is le
 }
 
 TEST_CASE("a binary without block nodes gets drives") {
-    const auto caps = Capabilities::parse("qemu-capabilities 1\ncommand\tdevice_add\tdriver\t\nend\tend\n");
+    const auto caps = Capabilities::parse("qemu-capabilities 2\ncommand\tdevice_add\tdriver\t\nend\tend\n");
     const auto spec = MachineSpec::from_params(
         {{"images", "a"}, {"image_name", "x"}, {"drive_format", "virtio"}, {"drive_cache", "none"}}, "vm1",
         "/data");

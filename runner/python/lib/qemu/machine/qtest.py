@@ -113,7 +113,4 @@ class QEMUQtestMachine(QEMUMachine):
 
     def _without_qtest(self, cmd):
         """What a command does where there is no qtest accelerator: for subclasses."""
-        raise RuntimeError(
-            "this QEMU has no qtest accelerator, which the command \"%s\" needs; %s -accel help shows those it has"
-            % (cmd, self._binary)
-        )
+        raise RuntimeError('this QEMU (%s) has no qtest accelerator, which the command "%s" needs' % (self._binary, cmd))
