@@ -353,60 +353,6 @@ def test_native_block_tests(site):
     assert lacking.status == "CANCEL" and "has no image format nonsense" in lacking.reason
 
 
-def test_every_name_of_the_module():
-    """Names of iotests at levels 6.1 and 7.2, and of the packages beside it."""
-    names = {
-        "iotests": """QMPMessage logger test_logger qemu_img_args qemu_io_args qemu_io_args_no_fmt qemu_nbd_prog qemu_nbd_args
-            qemu_prog qemu_opts gdb_qemu_env qemu_gdb qemu_print imgfmt imgproto output_dir test_dir sock_dir cachemode aiomode
-            qemu_default_machine qemu_valgrind socket_scm_helper luks_default_secret_object luks_default_key_secret_opt
-            sample_img_dir unarchive_sample_image qemu_tool_pipe_and_status qemu_img_pipe_and_status qemu_img ordered_qmp
-            qemu_img_create qemu_img_measure qemu_img_check qemu_img_verbose qemu_img_pipe qemu_img_log img_info_log qemu_io
-            qemu_io_log qemu_io_silent qemu_io_silent_check QemuIoInteractive qemu_nbd qemu_nbd_early_pipe qemu_nbd_list_log
-            qemu_nbd_popen compare_images create_image image_size is_str test_dir_re filter_test_dir win32_re filter_win32
-            qemu_io_re filter_qemu_io chown_re filter_chown filter_qmp_event filter_qmp filter_testfiles filter_qmp_testfiles
-            filter_virtio_scsi filter_qmp_virtio_scsi filter_generated_node_ids filter_img_info filter_imgfmt
-            filter_qmp_imgfmt filter_nbd_exports Msg log Timeout file_pattern FilePath file_path_remover file_path
-            remote_filename VM index_re QMPTestCase notrun case_notrun _verify_image_format _verify_protocol _verify_platform
-            _verify_cache_mode _verify_aio_mode _verify_formats _verify_virtio_blk _verify_virtio_scsi_pci_or_ccw
-            supports_quorum verify_quorum has_working_luks verify_working_luks qemu_pipe supported_formats
-            skip_if_unsupported skip_for_formats skip_if_user_is_root ReproducibleTestResult ReproducibleStreamWrapper
-            ReproducibleTestRunner execute_unittest execute_setup_common execute_test activate_logging script_initialize
-            script_main main change_log_level qemu_tool qemu_tool_popen qemu_img_create_prepare_args qemu_img_json
-            qemu_img_info qemu_img_map qemu_io_wrap_args qemu_io_popen QemuStorageDaemon filter_qmp_generated_node_ids
-            supports_qcow2_zstd_compression verify_qcow2_zstd_compression qsd_prog try_remove""",
-        "iotests.VM": """add_object add_device add_drive_raw add_drive add_blockdev add_incoming hmp pause_drive resume_drive
-            hmp_qemu_io flatten_qmp_object qmp_to_opts get_qmp_events_filtered qmp_log run_job blockdev_create
-            enable_migration_events wait_migration node_info query_bitmaps get_bitmap check_bitmap_status assert_block_path
-            qmp command launch shutdown kill wait is_running exitcode get_pid get_log event_wait events_wait get_qmp_event
-            get_qmp_events qtest add_fd add_args add_monitor_null send_fd_scm set_machine set_console set_qmp_monitor args
-            event_match temp_dir sock_dir log_dir _base_args _pre_launch _post_launch _post_shutdown""",
-        "iotests.QMPTestCase": """dictpath assert_qmp_absent assert_qmp assert_no_active_block_jobs assert_has_block_node
-            assert_json_filename_equal cancel_and_wait wait_until_completed wait_ready wait_ready_and_cancel
-            complete_and_wait pause_wait pause_job case_skip""",
-        "qemu.machine": "QEMUMachine QEMUMachineError QEMUMachineAddDeviceError QEMUQtestMachine VMLaunchFailure AbnormalShutdown",
-        "qemu.machine.qtest": "QEMUQtestMachine QEMUQtestProtocol",
-        "qemu.machine.machine": "QEMUMachine VMLaunchFailure AbnormalShutdown",
-        "qemu.qmp": "QMPError ConnectError ExecInterruptedError ExecuteError StateError QMPMessage QEMUMonitorProtocol",
-        "qemu.qmp.legacy": "QMPMessage QMPObject QMPReturnValue QEMUMonitorProtocol QMPBadPortError",
-        "qemu.qtest": "QEMUQtestMachine QEMUQtestProtocol",
-        "qemu.utils": "VerboseProcessError add_visual_margin get_info_usernet_hostfwd_port kvm_available list_accel tcg_available",
-    }
-    code = (
-        "import importlib, json, sys\nmissing = []\n"
-        "for place, names in json.loads(sys.argv[1]).items():\n"
-        "    try:\n        holder = importlib.import_module(place)\n"
-        "    except ImportError:\n        parent, _, last = place.rpartition('.')\n"
-        "        holder = getattr(importlib.import_module(parent), last)\n"
-        "    missing += [place + '.' + name for name in names.split() if not hasattr(holder, name)]\n"
-        "print(json.dumps(missing))\n"
-    )
-    variables = ("TEST_DIR", "SOCK_DIR", "CACHEMODE", "AIOMODE", "QEMU_DEFAULT_MACHINE", "SAMPLE_IMG_DIR")
-    env = {**os.environ, **dict.fromkeys(variables, "/tmp"), "PYTHONPATH": str(OURS)}
-    done = subprocess.run(["/usr/bin/python3", "-c", code, json.dumps(names)], env=env, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == []
-
-
 def test_without_a_runner_around_it():
     done = subprocess.run(["/usr/bin/python3", "-c", "import iotests"], env={"PATH": os.environ["PATH"], "PYTHONPATH": str(OURS)},
                           capture_output=True, text=True)
