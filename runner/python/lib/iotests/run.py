@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """How a script begins: what it needs is verified, then its function or its unittest cases run."""
 
-import logging
 import sys
 
-from iotests.logs import activate_logging, logger
+from iotests.logs import activate_logging, configure
 from iotests.verify import (
     _verify_aio_mode,
     _verify_cache_mode,
@@ -32,8 +31,7 @@ def execute_setup_common(
     debug = "-d" in sys.argv
     if debug:
         sys.argv.remove("-d")
-    logging.basicConfig(level=logging.DEBUG if debug else logging.WARN)
-    logger.debug("iotests debugging messages active")
+    configure(debug)
     _verify_image_format(supported_fmts, unsupported_fmts)
     _verify_protocol(supported_protocols, unsupported_protocols)
     _verify_platform(supported=supported_platforms)

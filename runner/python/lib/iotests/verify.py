@@ -6,8 +6,7 @@ import json
 import os
 import sys
 
-from iotests import settings
-from iotests.logs import logger
+from iotests import logs, settings
 from iotests.tools import qemu_img_pipe, qemu_img_pipe_and_status, qemu_tool_pipe_and_status
 
 
@@ -25,7 +24,7 @@ def note_notrun(reason):
 def notrun(reason):
     """Ends the script as not run."""
     note_notrun(reason)
-    logger.warning("%s not run: %s", os.path.basename(sys.argv[0]), reason)
+    logs.logger.warning("%s not run: %s", os.path.basename(sys.argv[0]), reason)
     sys.exit(0)
 
 

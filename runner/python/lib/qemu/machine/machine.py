@@ -2,16 +2,19 @@
 """qemu.machine.machine: a QEMU process with its monitor. Process and monitor are the core's."""
 
 import atexit
-import logging
 import os
 import signal
 import socket
 import weakref
 
+from qemu import late_logging
 from qemu.machine.process import Process
 from qemu.qmp.legacy import QEMUMonitorProtocol
 
-LOG = logging.getLogger(__name__)
+
+def _log():
+    return late_logging.module().getLogger(__name__)
+
 
 _running = weakref.WeakSet()
 
@@ -247,7 +250,8 @@ class QEMUMachine:
 
     def _launch(self):
         self._pre_launch()
-        LOG.debug("VM launch command: %r", " ".join(self._qemu_full_args))
+        if late_logging.imported():
+            _log().debug("VM launch command: %r", " ".join(self._qemu_full_args))
         self._popen = Process(self._qemu_full_args, self._qemu_log_file)
         self._launched = True
         _running.add(self)
@@ -314,7 +318,7 @@ class QEMUMachine:
             self._remove_if_exists(self._remove_files.pop())
         code = self.exitcode()
         if code is not None and code < 0 and not (self._user_killed and code == -signal.SIGKILL):
-            LOG.warning('qemu received signal %i; command: "%s"', -code, " ".join(self._qemu_full_args))
+            _log().warning('qemu received signal %i; command: "%s"', -code, " ".join(self._qemu_full_args))
         self._quit_issued = False
         self._user_killed = False
         self._launched = False
