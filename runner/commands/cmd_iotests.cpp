@@ -100,6 +100,10 @@ class Report {
         for (const auto& what : result.left_behind) {
             fmt::print("{}left running, killed: {}\n", request_.tap ? "# " : "    ", printable(what));
         }
+        for (const auto& core : result.cores) {
+            fmt::print("{}a program crashed; its core is {}\n", request_.tap ? "# " : "    ",
+                       printable(core));
+        }
         if (!result.difference.empty() && result.verdict == Verdict::fail) {
             for (const auto& text : split(std::string(trim(result.difference)), '\n')) {
                 fmt::print("{}{}\n", request_.tap ? "# " : "", printable(text));

@@ -102,6 +102,9 @@ nrunner::TestResult result_of(const block::ScriptResult& came) {
     for (const auto& what : came.left_behind) {
         log::warning("left running, killed: {}", what);
     }
+    for (const auto& core : came.cores) {
+        log::warning("a program crashed; its core is {}", core);
+    }
     nrunner::TestResult result;
     result.reason = came.reason;
     switch (came.verdict) {

@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import shutil
 import subprocess
 import textwrap
@@ -235,8 +236,13 @@ def test_a_tool_that_crashes(folder):
     crash.chmod(0o755)
     folder.script("new", "iotests.qemu_io('-c', 'read 0 1', 'x', check=False)\n")
     folder.script("old", "print(iotests.qemu_io_silent('-c', 'read 0 1', 'x'))\n", "")
+    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
     done = folder.run("new", "old", env={"QEMU_IO_PROG": str(crash)})
     found = verdicts(done.stdout)
+    if hard and pathlib.Path("/proc/sys/kernel/core_pattern").read_text().strip() == "core":
+        kept = sorted(path.name.partition(".")[0] for path in (folder.root / "scratch").glob("*.core*"))
+        assert kept == ["new", "old"] and done.stdout.count("a program crashed; its core is ") == 2, done.stdout
+    assert not list(folder.root.glob("core*[0-9]")) and not (folder.root / "core").exists()
     assert "died with SIGSEGV" in found["new"][1], found
     assert found["old"][0] == "fail" and "received signal 11" in done.stdout
 

@@ -40,6 +40,24 @@ std::string text_of(const fs::path& file, std::size_t limit) {
     }
 }
 
+/// "core" and "core.12", as the kernel names them where nobody has told it otherwise.
+bool is_core(const fs::path& file) {
+    const auto name = file.filename().string();
+    constexpr std::string_view word = "core";
+    return name.starts_with(word) &&
+           (name.size() == word.size() ||
+            (name[word.size()] == '.' && name.find_first_not_of("0123456789", word.size() + 1) == name.npos));
+}
+
+void move_file(const fs::path& from, const fs::path& to) {
+    std::error_code other_device;
+    fs::rename(from, to, other_device);
+    if (other_device) {
+        fs::copy_file(from, to, fs::copy_options::overwrite_existing);
+        fs::remove(from);
+    }
+}
+
 std::string line_of(std::string_view text) {
     return join(split_words(text), " ");
 }
@@ -154,10 +172,12 @@ class Run {
         }
         const Directories directories(context_, script_.name);
         const auto begun = std::chrono::steady_clock::now();
+        const auto first_file = fs::file_time_type::clock::now();
         auto result = judge(directories, expected, start_and_wait(directories));
         result.seconds = Seconds(std::chrono::steady_clock::now() - begun).count();
         result.left_behind = std::move(left_);
         keep(directories, result);
+        keep_cores(directories, first_file, result);
         return result;
     }
 
@@ -282,15 +302,33 @@ class Run {
                                   options);
                 }
             }
-            for (const auto& entry : fs::directory_iterator(directories.place().test_dir)) {
-                if (entry.path().filename().string().starts_with("core")) {
-                    fs::copy_file(entry.path(),
-                                  context_.results / (script_.name + "." + entry.path().filename().string()),
-                                  options);
+        } catch (const fs::filesystem_error& error) {
+            log::warning("the results of {} cannot be kept: {}", script_.name, error.what());
+        }
+    }
+
+    /// A tool that crashes leaves its core where it was started: among the tests, or in TEST_DIR. It is
+    /// nothing to leave there, and is said whatever the verdict.
+    void keep_cores(const Directories& directories, fs::file_time_type since, ScriptResult& result) const {
+        if (context_.results.empty()) {
+            return;
+        }
+        try {
+            for (const auto& folder : {script_.file.parent_path(), directories.place().test_dir}) {
+                for (const auto& entry : fs::directory_iterator(folder)) {
+                    if (!is_core(entry.path()) || !entry.is_regular_file() ||
+                        entry.last_write_time() < since) {
+                        continue;
+                    }
+                    const auto kept =
+                        context_.results / (script_.name + "." + entry.path().filename().string());
+                    fs::create_directories(context_.results);
+                    move_file(entry.path(), kept);
+                    result.cores.push_back(kept);
                 }
             }
         } catch (const fs::filesystem_error& error) {
-            log::warning("the results of {} cannot be kept: {}", script_.name, error.what());
+            log::warning("the core that {} left cannot be kept: {}", script_.name, error.what());
         }
     }
 

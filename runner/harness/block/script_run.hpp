@@ -36,6 +36,7 @@ struct ScriptResult {
     std::string difference;                ///< unified diff of the output; empty if there is none
     std::string remarks;                   ///< cases that were not run, a line each
     std::vector<std::string> left_behind;  ///< what it left running: "qemu-nbd (process 12)"; killed
+    std::vector<std::string> cores;        ///< of programs that crashed: where each is kept
     double seconds = 0;
 };
 
