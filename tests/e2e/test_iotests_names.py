@@ -116,6 +116,16 @@ SCRIPTS = {
         assert iotests.qemu_io_wrap_args(['-f', 'raw'])[-2:] == ['-f', 'raw'] and '-f' in iotests.qemu_io_wrap_args([])
         with iotests.qemu_io_popen('-c', 'read 0 1k', img) as running:
             assert 'read 1024/1024' in running.communicate()[0]
+        qio = iotests.QemuIoInteractive(img)
+        assert 'read 1024/1024' in qio.cmd('read 0 1k')
+        assert qio.cmd('read -v 0 512k').count('\\n') > 32768
+        qio.close()
+        try:
+            iotests.QemuIoInteractive(img + '-none')
+        except ValueError as error:
+            assert 'No such file' in str(error)
+        else:
+            raise SystemExit('nothing was raised')
         assert iotests.has_working_luks()[0] in (True, False)
         assert 'virtio-blk' in iotests.qemu_pipe('-M', 'none', '-device', 'help')
         assert 'qcow2' in iotests.supported_formats() and iotests.supports_quorum() in (True, False)

@@ -232,41 +232,40 @@ def qemu_io_silent_check(*args):
 class QemuIoInteractive:
     """A qemu-io that takes commands."""
 
-    _PROMPT = "qemu-io> "
+    _PROMPT = b"qemu-io> "
 
     def __init__(self, *args):
         self.args = qemu_io_wrap_args(args)
         self._p = subprocess.Popen(
-            self.args,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            universal_newlines=True,
+            self.args, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0
         )
-        out = self._p.stdout.read(len(self._PROMPT))
-        if out != self._PROMPT:
-            out += self._p.stdout.read()
-            self._p.wait(timeout=1)
-            raise ValueError(out)
+        output, prompted = self._read()
+        if not prompted:
+            self._p.wait()
+            raise ValueError(output)
 
     def close(self):
-        self._p.communicate("q\n")
+        self._p.communicate(b"q\n")
 
-    def _read_output(self):
-        text = ""
-        while not text.endswith(self._PROMPT):
-            one = self._p.stdout.read(1)
-            assert one != "", "qemu-io has ended: " + text
-            text += one
-        return text[: -len(self._PROMPT)]
+    def _read(self):
+        """What it says up to its prompt, and whether that came before its end. Dumps of whole disks come this way."""
+        parts, tail = [], b""
+        while tail != self._PROMPT:
+            part = os.read(self._p.stdout.fileno(), 65536)
+            parts.append(part)
+            tail = (tail + part)[-len(self._PROMPT) :]
+            if not part:
+                return b"".join(parts).decode(errors="replace"), False
+        return b"".join(parts)[: -len(tail)].decode(errors="replace"), True
 
     def cmd(self, cmd):
         assert "\n" not in cmd
         cmd = cmd.strip()
         assert cmd not in ("q", "quit"), "close() is for that"
-        self._p.stdin.write(cmd + "\n")
-        self._p.stdin.flush()
-        return self._read_output()
+        self._p.stdin.write(cmd.encode() + b"\n")
+        output, prompted = self._read()
+        assert prompted, "qemu-io has ended: " + output
+        return output
 
 
 # qemu-nbd and the storage daemon
