@@ -168,8 +168,20 @@ def test_what_is_left_running_is_named_and_ends(folder):
     mark = f"left-{os.getpid()}"
     folder.script("vm", f"vm = iotests.VM()\nvm.add_args('-name', '{mark}')\nvm.launch()\n")
     folder.script("sleeper", "import subprocess\nsubprocess.Popen(['sleep', '998'], start_new_session=True)\n")
-    done = folder.run("vm", "sleeper")
+    folder.script(
+        "daemons",
+        """
+        import subprocess
+        img = iotests.file_path('img')
+        iotests.qemu_img_create('-f', iotests.imgfmt, img, '1M')
+        iotests.qemu_nbd('-k', iotests.sock_dir + '/nbd', '-f', iotests.imgfmt, img)
+        subprocess.run([iotests.qsd_prog, '--daemonize', '--pidfile', iotests.test_dir + '/pid'], check=True)
+        """,
+    )
+    done = folder.run("vm", "sleeper", "daemons")
     assert done.returncode == 0, done.stdout
+    for name in ("qemu-nbd", "qemu-storage-daemon"):
+        assert re.search(rf"left running, killed: {name} \(process \d+\)", done.stdout), done.stdout
     assert re.search(r"left running, killed: qemu-system-x86_64 \(process \d+\)", done.stdout)
     pid = re.search(r"left running, killed: sleep \(process (\d+)\)", done.stdout).group(1)
     assert not marked(mark) and not command_line(int(pid))
@@ -203,6 +215,11 @@ def test_bad_places_and_programs(folder):
     assert "the scripts split commands at blanks" in verdicts(done.stdout)["plain"][1]
     done = folder.run("plain", env={"TEST_DIR": "/proc/none"})
     assert verdicts(done.stdout)["plain"][0] == "error" and "/proc/none" in done.stdout
+    few = folder.root / "qemu-img"
+    few.write_text("#!/bin/sh\necho 'Supported formats: raw qcow2'\n")
+    few.chmod(0o755)
+    done = folder.run("-qed", "plain", env={"QEMU_IMG_PROG": str(few)})
+    assert verdicts(done.stdout)["plain"] == ("not run", f"{few} has no image format qed; it has raw, qcow2")
     done = folder.run("plain", env={"QEMU_IMG_PROG": "/nowhere/qemu-img"})
     assert done.returncode == 2 and "/nowhere/qemu-img is not an executable program" in done.stderr
     # A PATH with all but qemu-nbd.
@@ -214,20 +231,24 @@ def test_bad_places_and_programs(folder):
     assert verdicts(done.stdout)["nbd"] == ("not run", "there is no qemu-nbd here (Debian: qemu-utils)")
 
 
-def test_a_full_disk(folder):
+@pytest.mark.parametrize(
+    "option, verdict, said",
+    [("size=4m", "fail", "no space was left in TEST_DIR"), ("ro", "error", "Read-only file system")],
+)
+def test_a_disk_that_is_full_or_read_only(folder, option, verdict, said):
     if os.geteuid() != 0:
         pytest.skip("mounting takes root")
     folder.script("full", "iotests.create_image(iotests.test_dir + '/big', 64 << 20)\n")
     small = folder.root / "small"
     small.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", small], capture_output=True).returncode:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", option, "none", small], capture_output=True).returncode:
         pytest.skip("nothing can be mounted here")
     try:
         done = folder.run("full", env={"TEST_DIR": str(small)})
     finally:
         subprocess.run(["umount", small], check=True)
-    verdict, reason = verdicts(done.stdout)["full"]
-    assert verdict == "fail" and "no space was left in TEST_DIR" in reason
+    found, reason = verdicts(done.stdout)["full"]
+    assert found == verdict and said in reason, reason
 
 
 def test_a_tool_that_crashes(folder):
