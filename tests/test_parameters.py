@@ -21,7 +21,10 @@ qxl_dev_nr qxl redirs remove_image spice
 READERS = ["runner/vm/qemu/build/machine_spec.cpp", "runner/vm/qemu/build/device_specs.cpp",
            "runner/vm/qemu/build/extra_specs.cpp", "runner/vm/qemu/build/build_memory.cpp",
            "runner/vm/qemu/build/build_numa.cpp", "runner/storage/image_access.cpp", "runner/storage/image.cpp",
-           "runner/env/images_setup.cpp", "runner/env/image_work.cpp", "runner/env/demands_setup.cpp"]
+           *(f"runner/env/{name}.cpp" for name in ("images_setup", "image_work", "demands_setup", "commands_setup",
+                                                   "vms_setup", "lifecycle")),
+           *(path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "runner/env/setup").glob("*_setup*.cpp"))
+             if not path.stem.endswith("_test"))]
 
 KEY = re.compile(r'\b(?:get|at|get_boolean|get_numeric|get_double|objects|contains)\(\s*"([A-Za-z0-9_-]+)"'
                  r'|\b(?:yes|positive|optional_number|level|required|data_file)\((?:[a-z_]+, )?"([A-Za-z0-9_-]+)"'

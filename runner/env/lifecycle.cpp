@@ -98,6 +98,7 @@ class Run {
             clean_up(*setups[--begun]);
         }
         attempt_quietly("leaving the VMs", [&] { leave_vms(); });
+        abort_on_error();
         return verdict_;
     }
 
@@ -210,6 +211,23 @@ class Run {
         }
     }
 
+    /// `abort_on_error`: the error is JobError, and a person is told how to get at what still runs. A runner
+    /// cannot end Avocado's job, so that goes on.
+    void abort_on_error() {
+        if (verdict_.passed() || test_.params.get("abort_on_error") != "yes") {
+            return;
+        }
+        for (const auto& vm : env_.get_all_vms()) {
+            if (!vm->is_dead()) {
+                log::info("VM {} is alive, pid {}, in {}; it was started by: {}", vm->name(), vm->get_pid(),
+                          vm->instance_dir().native(), vm->command_line());
+            }
+        }
+        verdict_.status = TestStatus::error;
+        verdict_.reason = fmt::format("abort requested ({})", verdict_.reason);
+        verdict_.fail_class = "JobError";
+    }
+
     TestContext& test_;
     Env& env_;
     TestVerdict verdict_;
@@ -218,16 +236,6 @@ class Run {
 };
 
 }  // namespace
-
-std::vector<std::unique_ptr<Setup>> make_setups(const SetupScope& scope) {
-    std::vector<std::unique_ptr<Setup>> setups;
-    setups.push_back(make_demands_setup(scope));
-    setups.push_back(make_turn_setup(scope));
-    setups.push_back(make_commands_setup(scope));
-    setups.push_back(make_images_setup(scope));
-    setups.push_back(make_vms_setup(scope));
-    return setups;
-}
 
 TestVerdict run_test(TestContext& context, Env& env, const TestFunction& test) {
     return Run(context, env)(test);

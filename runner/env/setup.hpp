@@ -45,7 +45,12 @@ std::unique_ptr<Setup> make_demands_setup(
     const SetupScope& scope);  ///< requires_root, cmds_installed_host, …
 std::unique_ptr<Setup> make_turn_setup(
     const SetupScope& scope);  ///< waits: tests it depends on, VMs, image locks, memory, the host
-std::unique_ptr<Setup> make_commands_setup(const SetupScope& scope);  ///< pre_command, post_command
+std::unique_ptr<Setup> make_host_dmesg_setup(const SetupScope& scope);  ///< verify_host_dmesg
+std::unique_ptr<Setup> make_ulimits_setup(const SetupScope& scope);     ///< vt_ulimit_*
+std::unique_ptr<Setup> make_huge_pages_setup(const SetupScope& scope);  ///< setup_hugepages
+std::unique_ptr<Setup> make_thp_setup(const SetupScope& scope);         ///< setup_thp
+std::unique_ptr<Setup> make_ksm_setup(const SetupScope& scope);         ///< setup_ksm
+std::unique_ptr<Setup> make_commands_setup(const SetupScope& scope);    ///< pre_command, post_command
 std::unique_ptr<Setup> make_images_setup(
     const SetupScope& scope);  ///< backup, creation; check, restore, removal
 std::unique_ptr<Setup> make_vms_setup(const SetupScope& scope);  ///< start; kill or keep

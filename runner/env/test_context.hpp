@@ -50,6 +50,8 @@ struct TestContext {
         false;  ///< vt.common.allow_outside: images outside of the data directory may be changed
     bool omit_data_loss = false;  ///< vt.omit_data_loss: a closed descriptor fails no test that is cleaned up
 
+    std::filesystem::path host_root = "/";  ///< where the kernel's files lie; unit tests have their own
+
     std::function<void()> waits_are_over;               ///< the test's time begins to count; may be empty
     std::function<void(std::string_view)> whiteboard;   ///< adds a line; may be empty
     std::vector<std::function<void()>> exit_functions;  ///< run after the test, last added first

@@ -58,6 +58,10 @@ Reaped::Fate fate_of(const Resource& resource, const JournalFile& file, bool all
             return Fate::was_gone;  // a container's processes go with its first
         }
     }
+    const bool kernels = resource.kind == Resource::Kind::setting || resource.kind == Resource::Kind::command;
+    if (kernels && !same_boot && file.world) {
+        return Fate::was_gone;  // the kernel has started anew, with values of its own
+    }
     if (resource.holder.pid != 0 && !foreign && (same_boot || !file.world) && resource.holder.alive()) {
         return Fate::in_use;
     }

@@ -43,14 +43,18 @@ struct ProcessId {
 
 /// One external thing, as the journal knows it.
 struct Resource {
-    enum class Kind { process, file, directory, tap, bridge, mount };
+    /// A setting is a file of the kernel's (/sys, /proc/sys) that gets its former value back; a command
+    /// undoes what no file or system call does (a service that was stopped, a logical volume).
+    enum class Kind { process, file, directory, tap, bridge, mount, setting, command };
     Kind kind = Kind::file;
-    std::string name;   ///< path, interface name; for a process what it is
+    std::string
+        name;  ///< path, interface name; for a process what it is, for a command its words, one a line
     ProcessId process;  ///< for Kind::process
     bool kept = false;  ///< meant to outlive its owner: reap spares it without `--all`
     /// Who needs it besides the owner of the journal: while that process lives, the thing stays. A pid of 0:
     /// nobody.
     ProcessId holder = {};
+    std::string value = {};  ///< for Kind::setting: what is written back
 
     /// "directory /run/user/0/avocado-vt/job-1", "process vm-abc (pid 12)".
     std::string text() const;

@@ -22,7 +22,8 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::array kind_names{"process", "file", "directory", "tap", "bridge", "mount"};
+constexpr std::array kind_names{"process", "file",  "directory", "tap",
+                                "bridge",  "mount", "setting",   "command"};
 
 std::string dump(const json& line) {
     return line.dump(-1, ' ', false, json::error_handler_t::replace);
@@ -77,6 +78,7 @@ void take_line(JournalFile& file, const json& entry) {
         resource.kind = static_cast<Resource::Kind>(kind - kind_names.begin());
         resource.name = word(entry, "name");
         resource.process = {number<pid_t>(entry, "pid"), number<std::uint64_t>(entry, "start")};
+        resource.value = word(entry, "value");
         resource.holder = {number<pid_t>(entry, "holder"), number<std::uint64_t>(entry, "holder_start")};
         file.open[id] = resource;
     }
@@ -86,6 +88,9 @@ void take_line(JournalFile& file, const json& entry) {
 
 std::string Resource::text() const {
     const auto* kind_name = kind_names.at(static_cast<std::size_t>(kind));
+    if (kind == Kind::command) {
+        return "undoing by \"" + replace_all(name, "\n", " ") + "\"";
+    }
     return kind == Kind::process ? fmt::format("{} {} (pid {})", kind_name, name, process.pid)
                                  : fmt::format("{} {}", kind_name, name);
 }
@@ -151,6 +156,9 @@ std::string line_of(std::uint64_t id, const Resource& resource) {
     if (resource.kind == Resource::Kind::process) {
         line["pid"] = resource.process.pid;
         line["start"] = resource.process.start_time;
+    }
+    if (resource.kind == Resource::Kind::setting) {
+        line["value"] = resource.value;
     }
     if (resource.holder.pid != 0) {
         line["holder"] = resource.holder.pid;

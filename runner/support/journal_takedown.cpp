@@ -2,20 +2,26 @@
 #include "runner/support/journal_takedown.hpp"
 
 #include "runner/support/error.hpp"
+#include "runner/support/kernel_setting.hpp"
+#include "runner/support/strings.hpp"
 #include "runner/support/unique_fd.hpp"
 
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <vector>
 
 #include <fcntl.h>
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <net/if.h>
+#include <poll.h>
+#include <spawn.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 namespace vt {
@@ -103,6 +109,51 @@ bool take_down_mount(const std::string& path) {
     throw SystemError("cannot unmount " + path, errno);
 }
 
+bool take_down_setting(const Resource& resource) {
+    if (std::error_code error;
+        !fs::exists(resource.name, error) || kernel_setting::read(resource.name) == resource.value) {
+        return false;
+    }
+    kernel_setting::write(resource.name, resource.value);
+    return true;
+}
+
+constexpr int command_patience = 60'000;  // ms
+
+/// Its output goes nowhere, as whoever reaps has its own.
+bool run_command(const std::string& lines) {
+    auto words = split(lines, '\n');
+    std::vector<char*> argv;
+    for (auto& word : words) {
+        argv.push_back(word.data());
+    }
+    argv.push_back(nullptr);
+    const auto text = replace_all(lines, "\n", " ");
+    posix_spawn_file_actions_t actions;
+    ::posix_spawn_file_actions_init(&actions);
+    for (const int fd : {0, 1, 2}) {
+        ::posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", fd == 0 ? O_RDONLY : O_WRONLY, 0);
+    }
+    pid_t child = 0;
+    const int failed = ::posix_spawnp(&child, argv[0], &actions, nullptr, argv.data(), environ);
+    ::posix_spawn_file_actions_destroy(&actions);
+    if (failed != 0) {
+        throw SystemError("cannot run \"" + text + "\"", failed);
+    }
+    const UniqueFd handle(static_cast<int>(::syscall(SYS_pidfd_open, child, 0)));
+    pollfd ended{handle.get(), POLLIN, 0};
+    const bool in_time = ::poll(&ended, 1, command_patience) != 0;
+    if (!in_time) {
+        ::kill(child, SIGKILL);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    if (!in_time || status != 0) {
+        throw Error("\"" + text + "\" " + (in_time ? "failed" : "does not end"));
+    }
+    return true;
+}
+
 }  // namespace
 
 bool take_down(const Resource& resource) {
@@ -118,6 +169,10 @@ bool take_down(const Resource& resource) {
             return take_down_bridge(resource.name);
         case Resource::Kind::mount:
             return take_down_mount(resource.name);
+        case Resource::Kind::setting:
+            return take_down_setting(resource);
+        case Resource::Kind::command:
+            return run_command(resource.name);
     }
     return false;
 }

@@ -5,8 +5,10 @@
 #include "runner/support/file.hpp"
 #include "runner/support/journal_file.hpp"
 #include "runner/support/log.hpp"
+#include "runner/support/strings.hpp"
 #include "runner/support/unique_fd.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <fstream>
 
@@ -265,4 +267,44 @@ TEST_CASE("a forked child does not write into its parent's journal") {
     ::waitpid(child, &status, 0);
     CHECK(status == 0);
     CHECK(fs::file_size(the_file_in(dir.path())) == size);
+}
+
+TEST_CASE(
+    "settings of the kernel get their former values back, and what only a program undoes is undone by it") {
+    const vt::TempDirectory dir("vt-test-");
+    const auto journals = dir.path() / "journal";
+    const Silence silence;
+    const auto setting = dir.path() / "enabled";
+    std::ofstream(setting) << "[always] madvise never\n";
+    Resource resource{Resource::Kind::setting, setting.string(), {}, false};
+    resource.value = "never";
+    const Resource command{Resource::Kind::command, "touch\n" + (dir.path() / "un done").string(), {}, false};
+    const Resource failing{Resource::Kind::command, "false", {}, false};
+    in_dying_process([&] {
+        const auto journal = Journal::open(journals);
+        new vt::JournalEntry(journal->add(resource));
+        new vt::JournalEntry(journal->add(command));
+    });
+    leave(journals, failing);
+    auto found = fates(Journal::reap(journals));
+    std::sort(found.begin(), found.end());
+    CHECK(found == Fates{Fate::taken_down, Fate::taken_down, Fate::resisted});
+    CHECK(vt::read_file(setting) == "never");
+    CHECK(fs::exists(dir.path() / "un done"));
+}
+
+TEST_CASE("after a reboot the kernel's settings are its own") {
+    const vt::TempDirectory dir("vt-test-");
+    const auto journals = dir.path() / "journal";
+    const Silence silence;
+    const auto setting = dir.path() / "run";
+    std::ofstream(setting) << "1";
+    Resource resource{Resource::Kind::setting, setting.string(), {}, false};
+    resource.value = "0";
+    leave(journals, resource);
+    const auto file = the_file_in(journals);
+    vt::write_file_atomically(file,
+                              vt::replace_all(vt::read_file(file), vt::World::ours().boot, "another boot"));
+    CHECK(fates(Journal::reap(journals)) == Fates{Fate::was_gone});
+    CHECK(vt::read_file(setting) == "1");
 }
