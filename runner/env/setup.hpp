@@ -50,6 +50,11 @@ std::unique_ptr<Setup> make_ulimits_setup(const SetupScope& scope);     ///< vt_
 std::unique_ptr<Setup> make_huge_pages_setup(const SetupScope& scope);  ///< setup_hugepages
 std::unique_ptr<Setup> make_thp_setup(const SetupScope& scope);         ///< setup_thp
 std::unique_ptr<Setup> make_ksm_setup(const SetupScope& scope);         ///< setup_ksm
+std::unique_ptr<Setup> make_bridge_setup(const SetupScope& scope);      ///< netdst = private
+std::unique_ptr<Setup> make_storage_setup(const SetupScope& scope);     ///< storage_type
+std::unique_ptr<Setup> make_services_setup(const SetupScope& scope);    ///< network_proxies, firewalld_*
+std::unique_ptr<Setup> make_modules_setup(const SetupScope& scope);     ///< kvm_module_*, kvm_probe_module_*
+std::unique_ptr<Setup> make_shares_setup(const SetupScope& scope);      ///< filesystems' directories
 std::unique_ptr<Setup> make_commands_setup(const SetupScope& scope);    ///< pre_command, post_command
 std::unique_ptr<Setup> make_images_setup(
     const SetupScope& scope);  ///< backup, creation; check, restore, removal
