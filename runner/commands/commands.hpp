@@ -36,4 +36,8 @@ int run_guardian_command(const std::vector<std::string>& arguments);
 /// `python SCRIPT [ARG…]`: runs a script in the embedded interpreter. Returns its exit status.
 int run_python_command(const std::vector<std::string>& arguments);
 
+/// `api SUITE-DIR`: prints the names that a suite's Python uses and the test modules lack, with the files.
+/// Returns the exit status: 0 none is missing, 1 some are, 2 wrong words.
+int run_api_command(const std::vector<std::string>& arguments);
+
 }  // namespace vt

@@ -53,6 +53,7 @@ void add_machine_commands(CLI::App& app) {
     app.add_subcommand("iotests", "Run QEMU's block tests, in the words of its own check");
     app.add_subcommand("python",
                        "Run a script in the embedded interpreter, with the test modules importable");
+    app.add_subcommand("api", "Names that a suite's Python uses and the test modules lack");
 }
 
 int run_for_people(int argc, char** argv) {
@@ -96,6 +97,9 @@ int run(int argc, char** argv) {
     }
     if (!words.empty() && words.front() == "python") {
         return vt::run_python_command({words.begin() + 1, words.end()});
+    }
+    if (!words.empty() && words.front() == "api") {
+        return vt::run_api_command({words.begin() + 1, words.end()});
     }
     return run_for_people(argc, argv);
 }

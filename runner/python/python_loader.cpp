@@ -154,6 +154,10 @@ void run_harness(const HarnessTest& test) {
     module().run_harness(startup(), test);
 }
 
+fs::path module_directory() {
+    return own_directory() / "python";
+}
+
 int run_script(const std::vector<std::string>& argv) {
     if (argv.empty())
         throw Error("no script was named: avocado-runner-vt python SCRIPT [ARG…]");

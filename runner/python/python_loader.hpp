@@ -54,6 +54,9 @@ void run_harness(const HarnessTest& test);
 /// \return its exit status
 int run_script(const std::vector<std::string>& argv);
 
+/// Where the test modules lie.
+std::filesystem::path module_directory();
+
 /// The interpreter whose environment is used: $AVOCADO_VT_PYTHON, else the parent's own if that is a python,
 /// else $VIRTUAL_ENV/bin/python3, else /usr/bin/python3; and why, for the log.
 struct InterpreterChoice {
