@@ -420,11 +420,12 @@ lines, ends, told = [], [], threading.Event()
 tail = aexpect.run_tail("echo one; echo two; exit 4", lambda s: (ends.append(s), told.set()), lines.append, "> ", timeout=20)
 assert told.wait(20) and ends == [4] and lines == ["> one", "> two"] and tail.get_status() == 4, (ends, lines)
 assert aexpect.run_fg("echo x; exit 2", timeout=20) == (2, "x\n")
+assert aexpect.Spawn("sleep 1; exit 9").get_status() == 9 and aexpect.run_bg("sleep 1; exit 4", timeout=0.1).get_status() == 4
 status, output = aexpect.run_fg("echo begun; sleep 100", timeout=0.5)
 assert status is None and output == "begun\n", (status, output)
 start = time.monotonic()
 background = aexpect.run_bg("sleep 100", timeout=0.1)
-assert background.is_alive() and background.get_status() is None
+assert background.is_alive()
 background.kill(signal.SIGKILL)
 background.close()
 assert not background.is_alive() and time.monotonic() - start < 10

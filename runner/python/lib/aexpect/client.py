@@ -105,8 +105,13 @@ class Spawn:
         return False
 
     def get_status(self):
-        """The exit status, or None as long as it runs or nobody told."""
-        return self._process.status() if self._process else self._core.get_status()
+        """The exit status of a program, once it has ended: this waits. Of a connection, None if nobody told."""
+        if not self._process:
+            return self._core.get_status()
+        status = self._process.status()
+        while status is None:
+            status = self._process.wait(3600)
+        return status
 
     def close(self, sig=signal.SIGKILL):
         """Ends the session, and a program with a signal; close hooks run first, once."""
@@ -414,7 +419,7 @@ def run_bg(
 def run_fg(command, output_func=None, output_prefix="", timeout=1.0, pass_fds=(), encoding=None):
     """Runs a program for timeout seconds at most; returns (status, output), status None if it was killed then."""
     with run_bg(command, None, output_func, output_prefix, timeout, True, pass_fds, encoding) as process:
-        return process.get_status(), process.get_output()
+        return process._process.status(), process.get_output()
 
 
 def kill_tail_threads():
