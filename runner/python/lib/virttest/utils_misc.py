@@ -268,3 +268,40 @@ class _ForAll(list):
             return self._run([lambda item=item: getattr(item, name)(*args, **kwargs) for item in self])
 
         return call
+
+
+def get_win_disk_vol(session, condition="VolumeName='WIN_UTILS'"):
+    """The letter ("D") of the first Windows volume that meets a WMIC condition, or None."""
+    output = session.cmd_output('wmic logicaldisk where "%s" get DeviceID' % condition, timeout=120)
+    match = re.search(r"^\s*([A-Za-z]):", output, re.MULTILINE)
+    return match.group(1) if match else None
+
+
+def get_winutils_vol(session, label="WIN_UTILS"):
+    """The letter of the Windows volume with the tests' tools, or None."""
+    return get_win_disk_vol(session, "VolumeName='%s'" % label)
+
+
+def set_winutils_letter(session, cmd, label="WIN_UTILS"):
+    """The command with that letter in place of "WIN_UTILS:"; unchanged if it names no such volume."""
+    if label + ":" not in cmd:
+        return cmd
+    letter = get_winutils_vol(session, label)
+    if not letter:
+        from _vtglue import statuses
+
+        raise statuses.exceptions().TestError("the guest has no volume called %s, which %r needs" % (label, cmd))
+    return cmd.replace(label + ":", letter + ":")
+
+
+def get_linux_drive_path(session, did, timeout=120):
+    """The path (/dev/sdb) of the Linux guest's drive with that serial number or WWN; "" if there is none."""
+    names = session.cmd("lsblk -dnro KNAME", timeout=timeout).split()
+    for name in names:
+        facts = session.cmd("udevadm info -q property -n /dev/%s" % name, timeout=timeout)
+        if re.search(r"^ID_(?:SERIAL|SERIAL_SHORT|SCSI_SERIAL|WWN)=.*%s" % re.escape(did), facts, re.MULTILINE):
+            return "/dev/%s" % name
+        status, serial = session.cmd_status_output("cat /sys/block/%s/serial" % name, timeout=timeout)
+        if status == 0 and did in serial:
+            return "/dev/%s" % name
+    return ""
