@@ -243,3 +243,38 @@ def test_volumes_and_drives_by_name():
         assert m.get_linux_drive_path(s, "stg0") == "/dev/vdb"
         assert m.get_linux_drive_path(Session(("lsblk", 0, "")), "stg0") == ""
     """)
+
+
+def test_where_windows_finds_its_drivers():
+    check(r"""
+        from virttest.utils_windows import virtio_win as v
+        os = lambda caption: Session(("wmic os get Caption", 0, "Caption=%s\r\n" % caption))
+        for caption, iso, floppy in (("Microsoft Windows 10 Enterprise", "w10", "Win10"),
+                                     ("Microsoft Windows Server 2019 Standard", "2k19", "Win2019"),
+                                     ("Microsoft Windows Server 2012 R2 Standard", "2k12R2", "Win2012R2")):
+            assert v.product_dirname_iso(os(caption)) == iso and v.product_dirname_vfd(os(caption)) == floppy
+        assert v.product_dirname_iso(os("Something")) is None
+        arch = lambda: Session(("wmic os get OSArchitecture", 0, "OSArchitecture=32-bit\r\n"))
+        assert (v.arch_dirname_iso(arch()), v.arch_dirname_vfd(arch())) == ("x86", "i386")
+        assert v.drive_letter_iso(Session(("wmic LogicalDisk", 0, "DeviceID=E:\r\n"))) == "E:"
+    """)
+
+
+def test_networks_of_host_and_guests():
+    check(r"""
+        from virttest import utils_net as n
+        assert n.get_ip_address_by_interface("lo") == "127.0.0.1" and "lo" in n.get_host_iface()
+        assert n.get_host_ip_address({"host_ip_addr": "10.1.1.1"}) == "10.1.1.1"
+        assert "ipv5" in str(raises(n.NetError, lambda: n.get_ip_address_by_interface("lo", "ipv5")))
+        raises(n.NetError, lambda: n.get_ip_address_by_interface("no-such-if"))
+        raises(n.NetError, lambda: n.bring_up_ifname("no-such-if"))
+        assert n.get_net_if_operstate("lo") == "unknown"
+        assert n.get_net_if_operstate("eth0", lambda command: "up\n") == "up"
+        links = ("grep", 2, "/sys/class/net/eth0/address:52:54:00:aa:bb:cc\n/sys/class/net/lo/address:00:00:00:00:00:00\n")
+        assert n.get_linux_ifname(Session(links), "52:54:00:AA:BB:CC") == "eth0" and n.get_linux_ifname(Session(links)) == ["eth0"]
+        raises(n.NetError, lambda: n.get_linux_ifname(Session(links), "52:54:00:00:00:01"))
+        assert n.get_linux_mac(Session(("cat /sys/class/net/eth0/address", 0, "52:54:00:aa:bb:cc\n")), "eth0") == "52:54:00:aa:bb:cc"
+        s = Session(("wmic nic where (macaddress like '52%') get netconnectionid /format:list", 0, "NetConnectionID=Ethernet\r\n"))
+        assert n.get_windows_nic_attribute(s, "macaddress", "52%", "netconnectionid") == "Ethernet"
+        assert n.generate_mac_address_simple().startswith("52:54:00:")
+    """)
