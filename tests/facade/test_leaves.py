@@ -278,3 +278,22 @@ def test_networks_of_host_and_guests():
         assert n.get_windows_nic_attribute(s, "macaddress", "52%", "netconnectionid") == "Ethernet"
         assert n.generate_mac_address_simple().startswith("52:54:00:")
     """)
+
+
+def test_the_reason_of_a_missing_name_says_so_and_what_is_near():
+    check(r"""
+        from _vtglue import statuses
+        from virttest import utils_misc
+        def reason(code):
+            try:
+                exec(code, {"utils_misc": utils_misc})
+            except Exception as error:
+                return statuses.verdict(error).reason
+        part = "this runner does not have that part of virttest yet"
+        assert part in reason("import virttest.no_such") and part in reason("from virttest import no_such")
+        assert part + "; did you mean wait_for?" in reason("from virttest.utils_misc import waitfor")
+        assert part + "; did you mean wait_for?" in reason("utils_misc.waitfor")
+        assert part in reason("from virttest.utils_params import Params; Params().no_such")
+        assert part not in reason("None.no_such") and part not in reason("import no_such_module")
+        assert part not in reason("raise AttributeError('mine')") and part not in reason("raise ImportError('mine')")
+    """)

@@ -6,8 +6,10 @@ The classes are Avocado's own, imported when the first one is needed: importing 
 
 import logging
 import os
+import re
 import sys
 import traceback
+import types
 from collections import namedtuple
 
 #: How a test ended that did not pass; all strings.
@@ -90,10 +92,29 @@ def _one_sentence(text):
     return text if len(text) <= _REASON_LIMIT else text[: _REASON_LIMIT - 1] + "…"
 
 
+def _is_ours(name):
+    return (name or "").split(".")[0] in ("virttest", "aexpect")
+
+
+def _similar(name, names):
+    """A question ("; did you mean …?"), if one of our names is nearly what was wanted."""
+    import difflib
+
+    close = difflib.get_close_matches(name or "", [known for known in names if not known.startswith("_")], 1, 0.8)
+    return "; did you mean %s?" % close[0] if close else ""
+
+
 def _hint(error):
     name = getattr(error, "name", None) or ""
-    if isinstance(error, ImportError) and name.split(".")[0] in ("virttest", "aexpect"):
-        return "; this runner does not have that part of %s yet" % name.split(".")[0]
+    if isinstance(error, ImportError) and _is_ours(name):
+        wanted = re.match(r"cannot import name '(\w+)'", str(error))
+        similar = _similar(wanted.group(1), dir(sys.modules[name])) if wanted and name in sys.modules else ""
+        return "; this runner does not have that part of %s yet%s" % (name.split(".")[0], similar)
+    if isinstance(error, AttributeError):
+        owner = getattr(error, "obj", None)
+        module = owner.__name__ if isinstance(owner, types.ModuleType) else type(owner).__module__
+        if _is_ours(module):
+            return "; this runner does not have that part of %s yet%s" % (module.split(".")[0], _similar(name, dir(owner)))
     return ""
 
 
