@@ -297,3 +297,17 @@ def test_the_reason_of_a_missing_name_says_so_and_what_is_near():
         assert part not in reason("None.no_such") and part not in reason("import no_such_module")
         assert part not in reason("raise AttributeError('mine')") and part not in reason("raise ImportError('mine')")
     """)
+
+
+def test_ping_and_what_it_lost():
+    check(r"""
+        from virttest import utils_net, utils_test
+        lines = []
+        s = Session(("ping 10.0.0.1 -c 3 -i 0.5 -s 100 -f", 1, "a\n3 packets transmitted, 2 received, 33.3% packet loss\n"))
+        status, output = utils_test.ping("10.0.0.1", 3, 0.5, packetsize=100, flood=True, session=s, output_func=lines.append)
+        assert status == 1 and utils_test.get_loss_ratio(output) == 33 and lines[0] == "a"
+        assert utils_test.get_loss_ratio("Lost = 0 (0% loss)") == 0 and utils_test.get_loss_ratio("nothing") == -1
+        # What does not end is interrupted, and its last words are there.
+        status, output = utils_net.raw_ping("trap 'echo 25% packet loss; exit 3' INT; echo begun; sleep 100", 0.5, None, None)
+        assert status == 3 and output == "begun\n25% packet loss\n", (status, output)
+    """)

@@ -3,8 +3,10 @@
 
 import json
 import logging
+import os
 import random
 import re
+import signal
 import subprocess
 
 from virttest import utils_misc
@@ -123,3 +125,33 @@ def get_windows_nic_attribute(session, key, value, target, timeout=240, global_s
 def generate_mac_address_simple():
     """A random MAC address of QEMU's own, 52:54:00."""
     return "52:54:00:%02x:%02x:%02x" % tuple(random.SystemRandom().choices(range(256), k=3))
+
+
+def raw_ping(command, timeout, session, output_func):
+    """(exit status, output) of a ping command here or in the session's machine; interrupted after timeout seconds, if any."""
+    if session:
+        status, output = session.cmd_status_output(command, timeout=timeout or 60)
+    else:
+        process = subprocess.Popen(command, shell=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                   start_new_session=True)  # fmt: skip
+        try:
+            output = process.communicate(timeout=timeout or None)[0]
+        except subprocess.TimeoutExpired:
+            # As Ctrl+C: ping prints what it has counted.
+            os.killpg(process.pid, signal.SIGINT)
+            output = process.communicate()[0]
+        status = process.returncode
+    for line in output.splitlines() if output_func else ():
+        output_func(line)
+    return status, output
+
+
+def ping(dest=None, count=None, interval=None, interface=None, packetsize=None, ttl=None, hint=None, adaptive=False,
+         broadcast=False, flood=False, timeout=0, output_func=LOG.debug, session=None, force_ipv4=False):  # fmt: skip
+    """Runs ping with these options, here or in the session's machine; returns (exit status, output)."""
+    values = (("-c", count), ("-i", interval), ("-I", interface), ("-s", packetsize), ("-t", ttl), ("-M", hint))
+    flags = (("-A", adaptive), ("-b", broadcast), ("-f", flood), ("-4", force_ipv4))
+    words = ["ping", dest or "localhost"]
+    words += ["%s %s" % (option, value) for option, value in values if value is not None]
+    words += [option for option, wanted in flags if wanted]
+    return raw_ping(" ".join(words), timeout, session, output_func)

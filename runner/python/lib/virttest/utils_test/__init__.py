@@ -2,8 +2,10 @@
 """Helpers of tests that run something beside themselves."""
 
 import logging
+import re
 
 from virttest.utils_misc import InterruptedThread
+from virttest.utils_net import ping, raw_ping  # noqa: F401
 
 LOG = logging.getLogger("avocado." + __name__)
 
@@ -25,3 +27,9 @@ class BackgroundTest:
     def is_alive(self):
         """True while it runs."""
         return self.thread.is_alive()
+
+
+def get_loss_ratio(output):
+    """How many percent of the packets ping lost, by its output; -1 if that does not say."""
+    match = re.search(r"([\d.]+)% (?:packet )?loss", output)
+    return int(float(match.group(1))) if match else -1
