@@ -308,6 +308,6 @@ def test_ping_and_what_it_lost():
         assert status == 1 and utils_test.get_loss_ratio(output) == 33 and lines[0] == "a"
         assert utils_test.get_loss_ratio("Lost = 0 (0% loss)") == 0 and utils_test.get_loss_ratio("nothing") == -1
         # What does not end is interrupted, and its last words are there.
-        status, output = utils_net.raw_ping("trap 'echo 25% packet loss; exit 3' INT; echo begun; sleep 100", 0.5, None, None)
+        status, output = utils_net.raw_ping("trap 'echo 25% packet loss; exit 3' INT; echo begun; sleep 100", 3, None, None)
         assert status == 3 and output == "begun\n25% packet loss\n", (status, output)
     """)
