@@ -136,6 +136,7 @@ def test_hot_plug(guest):
     vm.ssh("while [ $(sed -n 's/MemTotal: *\\([0-9]*\\).*/\\1/p' /proc/meminfo) -gt 290000 ]; do sleep 0.1; done")
 
 
+@pytest.mark.soak
 def test_a_users_own_debian(tmp_path):
     missing = debian_image.missing_tools()
     if missing:
